@@ -1,0 +1,77 @@
+"""Every check of this repository, by name: `nox` runs them all, `nox -s lint` runs one."""
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.sessions = ["lint", "types", "floors", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = False
+nox.options.error_on_external_run = True
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+# Large libraries without type information: installing them would teach mypy nothing.
+UNTYPED = ("diskcache", "faiss-cpu", "fastembed")
+
+
+def tools(group: str) -> list[str]:
+    """Name what a dependency group of `pyproject.toml` asks for."""
+    return list(nox.project.dependency_groups(PYPROJECT, group))
+
+
+def typed_dependencies() -> list[str]:
+    """Name the dependencies that carry type information."""
+    return [name for name in PYPROJECT["project"]["dependencies"] if not name.startswith(UNTYPED)]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check layout and style."""
+    session.install(*tools("lint"))
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types, of the package and of the way its users are meant to call it."""
+    session.install(*tools("types"), *typed_dependencies())
+    session.run("mypy", "--strict", "src", "tests/typing", *session.posargs)
+
+
+@nox.session
+def floors(session: nox.Session) -> None:
+    """Check that each module imports only what its floor may know."""
+    session.install(*tools("floors"))
+    session.run("lint-imports", env={"PYTHONPATH": "src"})
+
+
+@nox.session
+@nox.parametrize(
+    "openai",
+    [
+        nox.param("openai>=2.20,<3", id="openai2"),
+        nox.param("openai>=3,<4", id="openai3"),
+    ],
+)
+def tests(session: nox.Session, openai: str) -> None:
+    """Run the tests with one major version of openai; what follows `--` goes to pytest."""
+    session.install("--editable", ".[dev]", openai)
+    # A part of the suite says nothing about coverage, and one major version is enough for it.
+    whole_suite = openai.startswith("openai>=3") and not session.posargs
+    coverage = ["--cov", "--cov-report=term-missing:skip-covered"] if whole_suite else []
+    session.run("pytest", *coverage, *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks; what follows `--` goes to them."""
+    session.install("--editable", ".")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Run the long tests, which the ordinary run leaves out and which no time limit ends."""
+    session.install("--editable", ".[dev]")
+    session.run("pytest", "-m", "soak", "--timeout=0", *session.posargs)

@@ -1,0 +1,59 @@
+"""Portkey's routing engine in your own process: fallback, load balancing, retries and timeouts.
+
+Importing this package is cheap: each name is loaded when it is first touched.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from portkey_local.client import (
+        AsyncPortkey,
+        HostedOnlyError,
+        Portkey,
+        StreamInterrupted,
+    )
+    from portkey_local.errors import ConfigError, ConfigWarning
+    from portkey_local.model import Event
+    from portkey_local.wire.settings import Connections
+
+__all__ = [
+    "AsyncPortkey",
+    "ConfigError",
+    "ConfigWarning",
+    "Connections",
+    "Event",
+    "HostedOnlyError",
+    "Portkey",
+    "StreamInterrupted",
+]
+
+_HOMES = {
+    "AsyncPortkey": "portkey_local.client",
+    "ConfigError": "portkey_local.errors",
+    "ConfigWarning": "portkey_local.errors",
+    "Connections": "portkey_local.wire.settings",
+    "Event": "portkey_local.model",
+    "HostedOnlyError": "portkey_local.client",
+    "Portkey": "portkey_local.client",
+    "StreamInterrupted": "portkey_local.client",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("portkey-local")
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,159 @@
+"""What a client is told: Portkey's arguments, read into the options of an engine.
+
+Ground rules: nothing is accepted and ignored. An argument whose behaviour is not built yet, and one
+that only the hosted product understands, is refused with what to do instead; a typo names its neighbour.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import urllib.parse
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from portkey_local.engine import Options
+from portkey_local.errors import ConfigError, ConfigWarning
+from portkey_local.model import EMPTY
+
+ROUTING = frozenset(
+    {
+        "Authorization",
+        "base_url",
+        "config",
+        "custom_host",
+        "metadata",
+        "openai_organization",
+        "openai_project",
+        "provider",
+        "request_timeout",
+        "stream_idle_timeout",
+        "strict_open_ai_compliance",
+        "trace_id",
+        "virtual_key",
+    }
+)
+ONE_CLIENT = frozenset(
+    {"connections", "debug", "event_log", "http_client", "on_event", "rng", "virtual_keys", "wire"}
+)
+FROM_OPENAI = frozenset(
+    {"api_key", "default_headers", "default_query", "max_retries", "timeout", "webhook_secret"}
+)
+NOT_BUILT: Mapping[str, str] = {
+    "cache_force_refresh": "caches are not built in this version yet",
+    "cache_namespace": "caches are not built in this version yet",
+    "forward_headers": "not built yet; extra_headers= and default_headers= reach the provider",
+    "instrumentation": "not built yet; use on_event= or event_log=",
+    "websocket_base_url": "websockets are not routed",
+}
+NOT_BUILT_PREFIXES = ("anthropic_", "aws_", "azure_", "vertex_", "workers_ai_", "huggingface_", "fireworks_")
+SECONDS_LIMIT = 600  # a request_timeout above this was surely meant in milliseconds
+LOOKS_LIKE_PORTKEY = ("api.portkey.ai", "aws-us.api.portkey.ai")
+
+
+def checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that are set; raise TypeError or ConfigError for one that cannot be."""
+    known = ROUTING | ONE_CLIENT | FROM_OPENAI
+    for name, value in given.items():
+        if name in known:
+            continue
+        if name in NOT_BUILT or name.startswith(NOT_BUILT_PREFIXES):
+            if value is None or value is False:
+                continue
+            reason = NOT_BUILT.get(name, "this provider's own language is not spoken in this version yet")
+            raise ConfigError(name, f"known, but {reason}")
+        near = difflib.get_close_matches(name, sorted(known | NOT_BUILT.keys()), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        msg = f"Portkey has no argument {name!r}{hint}"
+        raise TypeError(msg)
+    if given.get("max_retries"):
+        raise ConfigError(
+            "max_retries", "the router is the one owner of retries; set config={'retry': {'attempts': ...}}"
+        )
+    return {name: value for name, value in given.items() if name in known}
+
+
+def options(given: Mapping[str, Any]) -> Options:
+    """Return the engine's options for a client's arguments. Raises ConfigError."""
+    defaults: dict[str, Any] = {}
+    for name in ("provider", "virtual_key", "openai_organization", "openai_project"):
+        if given.get(name) is not None:
+            defaults[name] = given[name]
+    if given.get("Authorization"):
+        defaults["api_key"] = given["Authorization"].removeprefix("Bearer ")
+    overrides: dict[str, Any] = {}
+    for name in ("custom_host", "strict_open_ai_compliance", "stream_idle_timeout"):
+        if given.get(name) is not None:
+            overrides[name] = given[name]
+    if given.get("request_timeout") is not None:
+        overrides["request_timeout"] = _milliseconds(given["request_timeout"])
+    _base_url(given, defaults, overrides)
+    return Options(
+        config=given.get("config"),
+        defaults=defaults,
+        overrides=overrides,
+        trace_id=_trace_id(given.get("trace_id")),
+        metadata=_metadata(given.get("metadata")),
+    )
+
+
+def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a copy: a newly named target replaces the old config's own targets."""
+    merged = {**old, **new}
+    if ("provider" in new or "virtual_key" in new) and "config" not in new:
+        merged.pop("config", None)
+        for name in ("provider", "virtual_key"):
+            if name not in new:
+                merged.pop(name, None)
+    return merged
+
+
+def _milliseconds(seconds: Any) -> float:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
+        raise ConfigError("request_timeout", f"{seconds!r} is not a number of seconds")
+    if seconds > SECONDS_LIMIT:
+        message = f"request_timeout={seconds} is {seconds} seconds; it looks like milliseconds"
+        warnings.warn(message, ConfigWarning, stacklevel=5)
+    return float(seconds) * 1000
+
+
+def _base_url(given: Mapping[str, Any], defaults: dict[str, Any], overrides: dict[str, Any]) -> None:
+    """Read `base_url`: the hosted gateway's is not needed; alone, it is an OpenAI-compatible host's."""
+    url = given.get("base_url")
+    if url is None or urllib.parse.urlsplit(str(url)).hostname in LOOKS_LIKE_PORTKEY:
+        return
+    if given.get("config") is not None or defaults.keys() & {"provider", "virtual_key"}:
+        raise ConfigError(
+            "base_url",
+            "there is no gateway between you and the providers; leave base_url out, or give "
+            "custom_host for a provider at an address of its own",
+        )
+    defaults["provider"] = "openai"
+    overrides.setdefault("custom_host", str(url))
+
+
+def _trace_id(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value or None
+    raise ConfigError("trace_id", f"{value!r} is not a string")
+
+
+def _metadata(value: Any) -> Mapping[str, Any]:
+    """Read metadata: a mapping, or JSON text of one."""
+    if value is None:
+        return EMPTY
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, Mapping):
+        raise ConfigError("metadata", "metadata must be a dict, or the JSON text of an object")
+    return dict(value)
+
+
+def api_key(given: Mapping[str, Any]) -> str:
+    """Return the Portkey key, which nothing needs; openai's classes want some text."""
+    return given.get("api_key") or os.environ.get("PORTKEY_API_KEY") or "not-needed"

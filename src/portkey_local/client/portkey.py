@@ -1,0 +1,176 @@
+"""`Portkey` and `AsyncPortkey`: openai's clients, routed in this process."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import openai
+
+from portkey_local.client.failures import StreamInterrupted, exception, http_library
+from portkey_local.client.resources import AsyncChat, Chat
+from portkey_local.client.results import build
+from portkey_local.client.routed import Routed
+from portkey_local.client.streams import AsyncPortkeyStream, PortkeyStream
+from portkey_local.drivers.aio import AsyncDriver
+from portkey_local.drivers.streams import StreamBroken
+from portkey_local.drivers.sync import SyncDriver
+from portkey_local.model import Failure, Request
+from portkey_local.transport import ROOT, transports
+from portkey_local.wire.chosen import ChosenWire
+from portkey_local.wire.given import GivenAsyncWire, GivenWire
+from portkey_local.wire.sync import CoreWire
+
+
+def _broken(error: StreamBroken) -> Exception:
+    library = http_library()
+    message = f"Stream interrupted: {error}. What was read so far is not the whole answer"
+    return StreamInterrupted(message, library.Request("POST", ROOT), body=None)
+
+
+class Portkey(Routed, openai.OpenAI):
+    """openai's client with Portkey's routing, in this process.
+
+    Takes `portkey_ai`'s arguments: `config` (a dict, JSON text, a file, or the id of a file in the home
+    directory), `provider`, `virtual_key`, `trace_id`, `metadata`, `custom_host`, and `request_timeout` in
+    seconds. Ours: `virtual_keys` (name to key or target fields), `on_event` and `event_log` (see the
+    README's table of events), `connections`, `http_client` (a client or transport of httpx or httpx2 that
+    carries the calls), `rng` (a `random.Random`, for runs that can be repeated). `timeout` bounds a whole
+    call, up to the first event of a stream. `api_key` is not needed.
+
+    Raises ConfigError for a config that cannot be used, before any call. Calls raise openai's own
+    exceptions, and `StreamInterrupted` from a stream that breaks.
+    """
+
+    if not TYPE_CHECKING:  # openai's own signature stays the one that type checkers show
+
+        def __init__(self, **given: Any) -> None:
+            """Compile the config; make no connection."""
+            self._begin(given)
+            client = self._given.get("http_client")
+            wire = GivenWire(client) if client is not None else CoreWire(self._given.get("connections"))
+            self._driver = SyncDriver(wire)
+            library = http_library()
+            transport = transports(library)[0](self._driver, self._engine, self._plan, _broken)
+            bridge = library.Client(transport=transport, trust_env=False, follow_redirects=True)
+            super().__init__(http_client=bridge, **self._sdk_arguments())
+
+    @cached_property
+    def chat(self) -> Chat:
+        """Chat completions."""
+        return Chat(self)
+
+    def request(
+        self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None
+    ) -> Any:
+        """Send a request of the SDK's through the router."""
+        request = self._fast_request(cast_to, options, stream=stream)
+        if request is None:
+            try:
+                return super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
+            except openai.APIError as error:
+                raise self._retold(error) from error.__cause__
+        result = self._send(cast_to, request, options.timeout, options)
+        if not stream and not isinstance(options.post_parser, openai.NotGiven):
+            return options.post_parser(result)
+        return result
+
+    def _send(self, cast_to: Any, request: Request, timeout: Any, options: Any = None) -> Any:
+        """Route a request by the fast door."""
+        call = self._call(request, timeout)
+        outcome = self._driver.run(self._plan.router.route(call))
+        if isinstance(outcome, Failure):
+            raise exception(self, call, outcome)
+        if outcome.stream is not None:
+            return PortkeyStream(self, cast_to, options, call, outcome)
+        return build(cast_to, call, outcome)
+
+    def post(self, path: str, **arguments: Any) -> Any:
+        """Post to any path: with `cast_to` as the SDK does, without it the arguments are the body."""
+        if "cast_to" in arguments:
+            return super().post(path, **arguments)
+        return super().post(path, cast_to=object, body=arguments)
+
+    def is_closed(self) -> bool:
+        """Whether the client was closed."""
+        return self._engine.closed
+
+    def close(self) -> None:
+        """Close the connections of this client and of its copies; it takes no more calls."""
+        if "_engine" in self.__dict__:
+            self._engine.close()
+            self._driver.wire.close()
+
+
+class AsyncPortkey(Routed, openai.AsyncOpenAI):
+    """The same for asynchronous code, on asyncio and trio.
+
+    `wire="httpx"` sends by httpcore instead of aiohttp on asyncio; trio always does. Everything else is
+    as for `Portkey`.
+    """
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **given: Any) -> None:
+            """Compile the config; make no connection."""
+            self._begin(given)
+            client = self._given.get("http_client")
+            kind = self._given.get("wire") or "aiohttp"
+            if client is not None:
+                wire = GivenAsyncWire(client)
+            else:
+                wire = ChosenWire(self._given.get("connections"), kind)
+            self._driver = AsyncDriver(wire)
+            library = http_library()
+            transport = transports(library)[1](self._driver, self._engine, self._plan, _broken)
+            bridge = library.AsyncClient(transport=transport, trust_env=False, follow_redirects=True)
+            super().__init__(http_client=bridge, **self._sdk_arguments())
+
+    @cached_property
+    def chat(self) -> AsyncChat:
+        """Chat completions."""
+        return AsyncChat(self)
+
+    async def _prepare_request(self, request: Any) -> None:
+        Routed._prepare_request(self, request)
+
+    async def request(
+        self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None
+    ) -> Any:
+        """Send a request of the SDK's through the router."""
+        request = self._fast_request(cast_to, options, stream=stream)
+        if request is None:
+            try:
+                return await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
+            except openai.APIError as error:
+                raise self._retold(error) from error.__cause__
+        result = await self._send(cast_to, request, options.timeout, options)
+        if not stream and not isinstance(options.post_parser, openai.NotGiven):
+            return options.post_parser(result)
+        return result
+
+    async def _send(self, cast_to: Any, request: Request, timeout: Any, options: Any = None) -> Any:
+        """Route a request by the fast door."""
+        call = self._call(request, timeout)
+        outcome = await self._driver.run(self._plan.router.route(call))
+        if isinstance(outcome, Failure):
+            raise exception(self, call, outcome)
+        if outcome.stream is not None:
+            return AsyncPortkeyStream(self, cast_to, options, call, outcome)
+        return build(cast_to, call, outcome)
+
+    async def post(self, path: str, **arguments: Any) -> Any:
+        """Post to any path: with `cast_to` as the SDK does, without it the arguments are the body."""
+        if "cast_to" in arguments:
+            return await super().post(path, **arguments)
+        return await super().post(path, cast_to=object, body=arguments)
+
+    def is_closed(self) -> bool:
+        """Whether the client was closed."""
+        return self._engine.closed
+
+    async def close(self) -> None:
+        """Close the connections of this client and of its copies; it takes no more calls."""
+        if "_engine" in self.__dict__:
+            self._engine.close()
+            await self._driver.wire.close()

@@ -1,0 +1,62 @@
+"""Results in openai's own types, built as the SDK builds them, with the facts of the route.
+
+`get_headers()` is put on each result as an attribute of the instance, as the SDK itself does with the
+request id: the class stays openai's, so results compare equal to the bare SDK's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from openai import BaseModel
+from openai._models import construct_type
+
+from portkey_local.engine import facts
+from portkey_local.model import Call, Reply
+
+PREFIX = "x-portkey-"
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """The `x-portkey-*` headers of a result without their prefix, when called."""
+
+    call: Call
+    reply: Reply
+
+    def __call__(self) -> dict[str, str]:
+        """Return for example `{"provider": "openai", "retry-attempt-count": "0", ...}`."""
+        return short(facts(self.call, self.reply))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as the plain headers: a call holds what cannot be pickled."""
+        return Known, (self(),)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Headers that were pickled or copied."""
+
+    headers: Mapping[str, str]
+
+    def __call__(self) -> dict[str, str]:
+        """Return the headers."""
+        return dict(self.headers)
+
+
+def short(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that are ours, without their prefix."""
+    return {
+        name.removeprefix(PREFIX): value for name, value in headers.items() if name.startswith(PREFIX)
+    }
+
+
+def build(cast_to: Any, call: Call, reply: Reply) -> Any:
+    """Return the reply's JSON as `cast_to`, with the request id and `get_headers` on it."""
+    result = construct_type(type_=cast_to, value=reply.data)
+    if isinstance(result, BaseModel):
+        result.__dict__["_request_id"] = reply.answer.headers.get("x-request-id")
+        result.__dict__["get_headers"] = Headers(call, reply)
+    return result

@@ -1,0 +1,202 @@
+"""What the synchronous and the asynchronous client share: everything that does not wait.
+
+Two doors lead into one router. The *fast door* takes plain JSON calls and streams straight to it and
+skips the SDK's request building; the *transport* takes everything else (uploads, binary answers, raw
+responses) as an HTTP request of the SDK's own. Both give the same results.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from typing import Any, Self
+
+import openai
+from openai import BaseModel
+from openai._constants import OVERRIDE_CAST_TO_HEADER, RAW_RESPONSE_HEADER
+
+from portkey_local.client import arguments
+from portkey_local.client.failures import exception, http_library, told
+from portkey_local.client.hosted import INSTEAD, HostedOnly
+from portkey_local.credentials import Vault
+from portkey_local.engine import Engine, Plan
+from portkey_local.model import Call, Request
+from portkey_local.transport import EXTENSION, ROOT, passed_on, seconds_of
+
+SPECIAL_HEADERS = frozenset({RAW_RESPONSE_HEADER.lower(), OVERRIDE_CAST_TO_HEADER.lower()})
+JSON = "application/json"
+
+
+class Routed:
+    """The half of a client that makes calls out of requests and exceptions out of failures."""
+
+    _given: dict[str, Any]
+    _engine: Engine
+    _plan: Plan
+
+    def _begin(self, given: Mapping[str, Any]) -> None:
+        """Read the arguments and compile the config, before anything is built."""
+        self._given = arguments.checked(given)
+        own = {
+            name: self._given[name]
+            for name in ("on_event", "event_log", "rng")
+            if self._given.get(name) is not None
+        }
+        vault = Vault(virtual_keys=self._given.get("virtual_keys") or {})
+        self._engine = Engine(vault=vault, bodies=self._given.get("debug") is True, **own)
+        self._plan = self._engine.plan(arguments.options(self._given))
+
+    def _sdk_arguments(self) -> dict[str, Any]:
+        """Return what openai's constructor is given; its own HTTP client is never built."""
+        kept = {
+            name: self._given[name]
+            for name in ("default_headers", "default_query", "timeout", "webhook_secret")
+            if name in self._given
+        }
+        return {"api_key": arguments.api_key(self._given), "base_url": ROOT, "max_retries": 0, **kept}
+
+    def copy(self, **changes: Any) -> Self:
+        """Return a client with other options, over the same connections. Also `with_options`.
+
+        Takes the routing arguments of the constructor (`config`, `virtual_key`, `provider`, `trace_id`,
+        `metadata`, ...) and `timeout`, `default_headers`, `default_query`, `api_key`.
+        """
+        new = arguments.checked(changes)
+        if wrong := new.keys() & arguments.ONE_CLIENT:
+            msg = f"{', '.join(sorted(wrong))}: belongs to the whole client; make a new one"
+            raise TypeError(msg)
+        twin = self.__class__.__new__(self.__class__)
+        cached = {name for name in self.__dict__ if isinstance(_static(type(self), name), cached_property)}
+        twin.__dict__.update({k: v for k, v in self.__dict__.items() if k not in cached})
+        if routing := {name: value for name, value in new.items() if name in arguments.ROUTING}:
+            twin._given = arguments.changed(self._given, routing)
+            twin._plan = self._engine.plan(arguments.options(twin._given))
+        twin._take_sdk_options(new)
+        return twin
+
+    with_options = copy
+
+    def _take_sdk_options(self: Any, new: Mapping[str, Any]) -> None:
+        if "timeout" in new:
+            self.timeout = new["timeout"]
+        if "default_headers" in new:
+            self._custom_headers = {**self._custom_headers, **(new["default_headers"] or {})}
+        if "default_query" in new:
+            self._custom_query = {**self._custom_query, **(new["default_query"] or {})}
+        for name in ("api_key", "webhook_secret"):
+            if new.get(name) is not None:
+                setattr(self, name, new[name])
+
+    def __getattr__(self, name: str) -> HostedOnly:
+        """Answer for the resources that only the hosted product has."""
+        if name in INSTEAD:
+            return HostedOnly(name)
+        msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+        raise AttributeError(msg)
+
+    @property
+    def admin(self) -> Any:
+        """The hosted product's administration, which is not here."""
+        return HostedOnly("admin")
+
+    def __repr__(self) -> str:
+        """Name the targets, never a key."""
+        targets = ", ".join(f"{t.path}={t.provider}" for t in self._plan.router.targets)
+        return f"<{type(self).__name__} {targets or 'without a target'}>"
+
+    # --- the fast door
+
+    def _fast_request(self: Any, cast_to: Any, options: Any, *, stream: bool) -> Request | None:
+        """Return the request of a call that the fast door can take, else None."""
+        if options.files or options.content is not None or not options.url.startswith("/"):
+            return None
+        if not (stream or _is_model(cast_to)) or self._strict_response_validation:
+            return None
+        body = options.json_data
+        if body is None and options.extra_json:
+            body = {}
+        if body is not None and not isinstance(body, dict):
+            return None
+        if options.extra_json and body is not None:
+            body = {**body, **options.extra_json}
+        headers = self._headers(options.headers)
+        if headers is None:
+            return None
+        method = options.method.upper()
+        query = {**self._custom_query, **(options.params or {})}
+        path, _, fixed = options.url.partition("?")
+        parts = [part for part in (fixed, self.qs.stringify(query) if query else "") if part]
+        return Request(
+            method=method,
+            path=path,
+            body=body if method != "GET" else None,
+            headers=headers,
+            query="&".join(parts),
+            stream=stream,
+        )
+
+    def _headers(self: Any, given: Any) -> Mapping[str, str] | None:
+        """Return a call's headers, or None when they ask for what only the SDK's own way gives."""
+        custom = self._custom_headers
+        if not isinstance(given, Mapping) or not given:
+            return _plain_headers() if not custom else self._merged(custom)
+        lower = {name.lower(): value for name, value in given.items()}
+        if lower.keys() & SPECIAL_HEADERS or lower.get("content-type", JSON) != JSON:
+            return None
+        return self._merged({**{n.lower(): v for n, v in custom.items()}, **lower})
+
+    def _merged(self, custom: Mapping[str, Any]) -> dict[str, str]:
+        merged = {**_plain_headers(), **{name.lower(): value for name, value in custom.items()}}
+        return passed_on({name: value for name, value in merged.items() if isinstance(value, str)})
+
+    def _call(self: Any, request: Request, timeout: Any) -> Call:
+        limit = timeout if timeout is None or isinstance(timeout, (int, float)) else None
+        if limit is None:
+            given = self.timeout if isinstance(timeout, openai.NotGiven) else timeout
+            limit = seconds_of(given)
+        call: Call = self._engine.call(request, self._plan, limit)
+        return call
+
+    # --- the transport
+
+    def _prepare_request(self, request: Any) -> None:
+        """Tell the transport which copy of the client sends the request."""
+        request.extensions[EXTENSION] = self._plan
+
+    def _retold(self, error: openai.APIError) -> openai.APIError | Exception:
+        """Return an exception that the SDK raised for a routed request, with what the router knows."""
+        outcome = getattr(error.__cause__, EXTENSION, None)
+        if outcome is not None:
+            return exception(self, *outcome)
+        response = getattr(error, "response", None)
+        outcome = response.extensions.get(EXTENSION) if response is not None else None
+        if outcome is not None:
+            call, failure = outcome
+            told(error, error.message, call, failure.target)
+        return error
+
+
+@lru_cache(maxsize=512)
+def _is_model(cast_to: Any) -> bool:
+    return inspect.isclass(cast_to) and issubclass(cast_to, BaseModel) and not hasattr(cast_to, "build")
+
+
+@lru_cache(maxsize=1)
+def _plain_headers() -> Mapping[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        own = version("portkey-local")
+    except PackageNotFoundError:
+        own = "0"
+    return {"accept": JSON, "content-type": JSON, "user-agent": f"portkey-local/{own}"}
+
+
+def _static(owner: type, name: str) -> Any:
+    return inspect.getattr_static(owner, name, None)
+
+
+def sdk_library() -> Any:
+    """Return the HTTP library whose clients the installed openai package takes."""
+    return http_library()

@@ -1,0 +1,108 @@
+"""The door of this floor: from whatever names a config to a `Config` that is right, or one full
+refusal.
+
+Ground rules: every problem of a config is found in one go, in the order of the document; a wrong
+value is reported rather than that its field is not built yet; warnings are given only for a config
+that is taken.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from portkey_local.config.models import Config
+from portkey_local.config.problems import Node, Problem, path_of, refusal
+from portkey_local.config.rules import broken_rules, remarks
+from portkey_local.config.sources import find_named, plain, read_file, read_text
+from portkey_local.config.unbuilt import unbuilt
+from portkey_local.config.wording import in_words
+from portkey_local.errors import ConfigError, ConfigWarning
+
+__all__ = ["Source", "load"]
+
+Source = Config | Mapping[str, Any] | str | os.PathLike[str]
+
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+
+
+def load(source: Source, *, configs_dir: Path | None = None) -> Config:
+    """Make a `Config` of a mapping, JSON text, a file or the id of a file in `configs_dir`.
+
+    >>> load('{"provider": "openai", "retry": {"attempts": 2}}')
+    Config(provider='openai', retry=Retry(attempts=2))
+    """
+    if isinstance(source, Config):
+        # Built by hand, so its fields are right; what they mean together has not been looked at.
+        return _checked(source, *plain(source.model_dump(exclude_unset=True)))
+    origin, content = _read(source, configs_dir)
+    try:
+        return _checked(None, *plain(content))
+    except ConfigError as error:
+        if origin is not None:
+            error.add_note(f"in {origin}")
+        raise
+
+
+def _checked(config: Config | None, document: Node, problems: list[Problem]) -> Config:
+    # Of several problems at one place the first counts: not JSON, then our rules, then a model's
+    # findings.
+    problems += broken_rules(document)
+    if config is None:
+        config, findings = _validated(document)
+        problems += findings
+    problems += _not_also_wrong(list(unbuilt(document)), problems)
+    if problems or config is None:
+        raise refusal(problems, document)
+    for remark in remarks(document):
+        _warn(remark)
+    return config
+
+
+def _read(source: Source, configs_dir: Path | None) -> tuple[Path | None, object]:
+    if isinstance(source, str):
+        text = source.lstrip("\ufeff \t\r\n")
+        if text.startswith(("{", "[")):
+            return None, read_text(text)
+        # Not Path.is_file, which raises for a text too long to be a name.
+        is_file = os.path.isfile(source)  # noqa: PTH113
+        source = Path(source) if is_file else find_named(source, configs_dir)
+    if isinstance(source, os.PathLike):
+        path = Path(source)
+        return path, read_file(path)
+    return None, source
+
+
+def _validated(document: Node) -> tuple[Config | None, list[Problem]]:
+    try:
+        return Config.model_validate(document), []
+    except ValidationError as error:
+        return None, [in_words(details) for details in error.errors(include_url=False)]
+
+
+def _not_also_wrong(unbuilt_ones: list[Problem], wrong: list[Problem]) -> list[Problem]:
+    places = [problem.location for problem in wrong]
+    return [
+        problem
+        for problem in unbuilt_ones
+        if not any(place[: len(problem.location)] == problem.location for place in places)
+    ]
+
+
+def _warn(remark: Problem) -> None:
+    message = f"{path_of(remark.location)}: {remark.message}"
+    warnings.warn(message, ConfigWarning, stacklevel=_first_level_outside())
+
+
+def _first_level_outside() -> int:
+    # The user's own line is what a warning should point to, however many of our rooms lie between.
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level

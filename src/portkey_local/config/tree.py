@@ -1,0 +1,97 @@
+"""A loaded config as a tree: what its leaves inherit, and whether their providers exist.
+
+Ground rules: nothing here reads files or knows a provider by name; known ids come in as arguments,
+because providers live next door. Inheritance follows what was written, not what the defaults are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator
+from typing import Any, Final
+
+from portkey_local.config.models import Config
+from portkey_local.config.problems import Location, path_of, shown
+from portkey_local.errors import ConfigError
+
+__all__ = ["check", "inherit", "leaves"]
+
+# A child's own value replaces its parent's whole. `weight`, `name`, keys and provider fields are
+# never inherited, and a cache wraps the node it is written on.
+INHERITED: Final = (
+    "retry",
+    "request_timeout",
+    "stream_idle_timeout",
+    "custom_host",
+    "forward_headers",
+    "strict_open_ai_compliance",
+)
+
+NOT_SPOKEN: Final = "known provider, but its own language is not spoken in this version yet"
+
+
+def inherit(config: Config) -> Config:
+    """Hand down what groups say to their targets, so that every leaf is complete.
+
+    >>> group = Config(
+    ...     request_timeout=500, targets=(Config(provider="openai"), Config(request_timeout=0))
+    ... )
+    >>> [leaf.request_timeout for _, leaf in leaves(inherit(group))]
+    [500.0, 0.0]
+    """
+    if config.targets is None:
+        return config
+    targets = tuple(inherit(_child_of(config, target)) for target in config.targets)
+    return config.model_copy(update={"targets": targets})
+
+
+def _child_of(parent: Config, child: Config) -> Config:
+    handed = parent.model_fields_set - child.model_fields_set
+    update: dict[str, Any] = {
+        field: getattr(parent, field) for field in INHERITED if field in handed
+    }
+    if "override_params" in parent.model_fields_set:
+        update["override_params"] = {**parent.override_params, **child.override_params}
+    return child.model_copy(update=update) if update else child
+
+
+def leaves(config: Config) -> Iterator[tuple[str, Config]]:
+    """Walk the targets that are called, each with its JSON path, in the order they are written."""
+    for location, leaf in _leaves(config, ()):
+        yield path_of(location), leaf
+
+
+def _leaves(config: Config, location: Location) -> Iterator[tuple[Location, Config]]:
+    if config.targets is None:
+        yield location, config
+        return
+    for index, target in enumerate(config.targets):
+        yield from _leaves(target, (*location, "targets", index))
+
+
+def check(
+    config: Config,
+    *,
+    known: Container[str],
+    native: Container[str],
+    nearest: Callable[[str], str | None],
+) -> None:
+    """Refuse providers that nobody knows, and those whose own language we do not speak yet.
+
+    A provider of the form `@slug`, and a virtual key, are left to whoever resolves them.
+    """
+    problems: list[tuple[str, str]] = []
+    for path, leaf in leaves(config):
+        provider = leaf.provider
+        if provider is None or provider.startswith("@"):
+            continue
+        if provider in native:
+            problems.append((f"{path}.provider", f"{provider}: {NOT_SPOKEN}"))
+        elif provider not in known:
+            problems.append((f"{path}.provider", _unknown(provider, nearest(provider))))
+    if problems:
+        raise ConfigError(*problems[0], *problems[1:])
+
+
+def _unknown(provider: str, meant: str | None) -> str:
+    guess = f"; did you mean '{meant}'?" if meant is not None else ""
+    return f"{shown(provider)} is not a known provider{guess}"

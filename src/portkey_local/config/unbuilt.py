@@ -1,0 +1,96 @@
+"""What the reference knows and this version does not do yet.
+
+Ground rules: a field in this table is refused, never ignored, so nobody relies on a guardrail or a
+cache that is not there. Building a feature means deleting its rows; nothing else knows about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from portkey_local.config.problems import Node, Problem, nodes
+from portkey_local.config.vendors import VendorFields
+
+__all__ = ["NOT_BUILT", "unbuilt"]
+
+_HOOKS = "nothing is checked or changed on the way; do so in your own code meanwhile"
+_VENDOR = "OpenAI-compatible hosts work, through provider, api_key and custom_host"
+_GROUP = "fallback and loadbalance work without it"
+
+# Field -> what holds meanwhile. "strategy.x" is a field of strategy, "strategy.mode=x" one of its
+# values, and a star stands for all provider fields that begin so.
+NOT_BUILT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "strategy.mode=conditional": "single, fallback and loadbalance work",
+        "strategy.conditions": "single, fallback and loadbalance work",
+        "strategy.default": "single, fallback and loadbalance work",
+        "strategy.cb_config": _GROUP,
+        "strategy.sticky_session": _GROUP,
+        "cb_config": _GROUP,
+        "cache": "without it, every call goes to the provider",
+        "input_guardrails": _HOOKS,
+        "output_guardrails": _HOOKS,
+        "default_input_guardrails": _HOOKS,
+        "default_output_guardrails": _HOOKS,
+        "input_mutators": _HOOKS,
+        "output_mutators": _HOOKS,
+        "before_request_hooks": _HOOKS,
+        "after_request_hooks": _HOOKS,
+        "forward_headers": "the caller's headers are not passed on",
+        "prompt_id": "give the messages in the call",
+        "aws_*": _VENDOR,
+        "amzn_*": _VENDOR,
+        "anthropic_*": _VENDOR,
+        "api_version": _VENDOR,
+        "azure_*": _VENDOR,
+        "deployment_id": _VENDOR,
+        "fireworks_account_id": "chat, completions and embeddings work without it",
+        "huggingface_base_url": "give the address as custom_host",
+        "mistral_fim_completion": "chat and embeddings work without it",
+        "oracle_*": _VENDOR,
+        "resource_name": _VENDOR,
+        "snowflake_account": _VENDOR,
+        "stability_*": _VENDOR,
+        "vertex_*": _VENDOR,
+        "workers_ai_*": _VENDOR,
+    }
+)
+
+
+def _spelt_out(table: Mapping[str, str]) -> dict[str, str]:
+    reasons: dict[str, str] = {}
+    for row, reason in table.items():
+        stem = row.removesuffix("*")
+        names = (
+            [row] if stem == row else [n for n in VendorFields.model_fields if n.startswith(stem)]
+        )
+        reasons.update(dict.fromkeys(names, reason))
+    return reasons
+
+
+_REASONS = _spelt_out(NOT_BUILT)
+
+
+def unbuilt(document: Node) -> Iterator[Problem]:
+    """Name every field of the config that is known but does nothing yet."""
+    for location, node in nodes(document):
+        for field, value in node.items():
+            if field in _REASONS:
+                yield _problem((*location, field), _REASONS[field])
+            if field == "strategy" and isinstance(value, dict):
+                yield from _in_strategy((*location, field), value)
+
+
+def _in_strategy(location: tuple[str | int, ...], strategy: Node) -> Iterator[Problem]:
+    for field, value in strategy.items():
+        row = f"strategy.{field}"
+        if field == "mode" and isinstance(value, str):
+            row = f"{row}={value}"
+        if row in _REASONS:
+            yield _problem((*location, field), _REASONS[row])
+
+
+def _problem(location: tuple[str | int, ...], reason: str) -> Problem:
+    return Problem(location, f"known, but not built in this version yet: {reason}")

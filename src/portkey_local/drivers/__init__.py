@@ -1,0 +1,1 @@
+"""Drivers do what a route asks for: synchronously, asynchronously, or in virtual time."""

@@ -1,0 +1,109 @@
+"""The simulated driver: the same routes, in virtual time.
+
+Nothing waits: a heap holds who continues when, ties go to who came first, and one seeded random source
+serves all calls, so equal seeds give equal runs. A `World` says how long a target takes and what it
+answers; the deadline is kept as in the live drivers.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+from typing import Protocol, assert_never, cast
+
+from portkey_local.drivers import notes
+from portkey_local.effects import Discard, Effect, Route, Router, Send, Sleep
+from portkey_local.model import Call, Listener, Outcome, Request, Rng, Target
+
+
+class World(Protocol):
+    """The providers of a simulated run."""
+
+    def answer(self, target: Target, call: Call, now: float, rng: Rng) -> tuple[float, Outcome]:
+        """Return the seconds `target` takes and what it answers to a send at virtual time `now`."""
+
+
+class Simulation:
+    """A run in virtual time. Start calls, then `run`; `now` is the virtual time in seconds."""
+
+    def __init__(self, world: World, *, seed: int = 0) -> None:
+        """Begin at time 0 with the given seed."""
+        self.now = 0.0
+        self.rng = random.Random(seed)  # noqa: S311 - a simulation's draws, not a secret
+        self._world = world
+        self._tick = 0
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+
+    def start(
+        self,
+        router: Router,
+        request: Request,
+        done: Callable[[Outcome], None],
+        *,
+        at: float = 0.0,
+        timeout: float = float("inf"),
+        emit: Listener | None = None,
+    ) -> None:
+        """Let a call begin at virtual time `at`; `done` gets its outcome."""
+
+        def begin() -> None:
+            call = Call(
+                request=request,
+                deadline=self.now + timeout,
+                clock=self.clock,
+                rng=self.rng,
+                started=self.now,
+                trace_id=str(self._tick),
+                emit=emit,
+            )
+            self._step(router.route(call), None, done)
+
+        self._at(at, begin)
+
+    def run(self) -> None:
+        """Go on until no call is left."""
+        while self._heap:
+            self.now, _, resume = heapq.heappop(self._heap)
+            resume()
+
+    def clock(self) -> float:
+        """Return the virtual time."""
+        return self.now
+
+    def _at(self, moment: float, resume: Callable[[], None]) -> None:
+        self._tick += 1
+        heapq.heappush(self._heap, (moment, self._tick, resume))
+
+    def _step(self, route: Route[Outcome], answer: object, done: Callable[[Outcome], None]) -> None:
+        try:
+            effect = route.send(answer)
+        except StopIteration as stop:
+            done(cast("Outcome", stop.value))
+            return
+        self._perform(effect, lambda answer: self._step(route, answer, done))
+
+    def _perform(self, effect: Effect, resume: Callable[[object], None]) -> None:
+        match effect:
+            case Send(call, target):
+                self._send(call, target, resume)
+            case Sleep(seconds):
+                self._at(self.now + seconds, lambda: resume(None))
+            case Discard(call, reply):
+                notes.discarded(call, reply)
+                self._at(self.now, lambda: resume(None))
+            case _:
+                assert_never(effect)
+
+    def _send(self, call: Call, target: Target, resume: Callable[[object], None]) -> None:
+        notes.started(call, target)
+        left = max(0.0, call.deadline - self.now)
+        seconds, outcome = self._world.answer(target, call, self.now, self.rng)
+        if seconds > left:
+            seconds, outcome = left, notes.timed_out(call, target, left)
+
+        def end() -> None:
+            notes.ended(call, target, outcome, seconds)
+            resume(outcome)
+
+        self._at(self.now + seconds, end)

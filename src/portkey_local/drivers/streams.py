@@ -1,0 +1,215 @@
+"""Open streams, as a driver hands them over: parsed events, bounded gaps, and never a false end.
+
+Ground rules: the first event has come before a stream is handed over. After it, a stream ends cleanly
+only when its reader has seen the terminal event; anything else raises `StreamBroken`. Waiting for the
+next event takes at most the target's `idle_timeout`, which keep-alive comments do not reset. The
+connection is given back or closed at the end, at a break, and when the reader leaves early.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from portkey_local.drivers import notes
+from portkey_local.model import Answer, Call, EventReader, ServerEvent, Target
+from portkey_local.wire.contract import AsyncResponse, Response, WireError, WireTimeout
+
+DRAIN = 0.25  # seconds; what an ended stream's last bytes may take, so that its connection can be reused
+
+
+class StreamBroken(Exception):  # noqa: N818 - named for what happened to the stream
+    """A stream ended before its terminal event; the message says how."""
+
+
+class _Stream:
+    """What the synchronous and the asynchronous form share: everything but the waiting."""
+
+    def __init__(
+        self, call: Call, target: Target, head: Answer, reader: EventReader, events: list[ServerEvent]
+    ) -> None:
+        self.call = call
+        self.target = target
+        self.head = head
+        self._reader = reader
+        self._pending = deque(events)
+        self._over = False
+
+    def _accept(self, chunk: bytes | None) -> bool:
+        """Take a chunk; return False at the clean end of the stream."""
+        if chunk is None:
+            self._reader.finish()
+            if self._reader.complete:
+                return False
+            msg = "the stream ended without its terminal event"
+            raise StreamBroken(msg)
+        self._pending.extend(self._reader.feed(chunk))
+        if not self._pending:
+            self._check()
+        return True
+
+    def _check(self) -> None:
+        """Raise when the reader has met something that is no event."""
+        if self._reader.malformed:
+            msg = f"the stream is malformed: {self._reader.malformed}"
+            raise StreamBroken(msg)
+
+    def _cut(self, error: Exception) -> None:
+        """Raise for a cut or stalled stream, unless its terminal event has been seen."""
+        if self._reader.complete:
+            return
+        if isinstance(error, WireTimeout):
+            msg = f"no event for {self.target.idle_timeout:.3g} s (stream_idle_timeout)"
+        else:
+            msg = f"the connection broke: {error}"
+        raise StreamBroken(msg) from error
+
+    def _report(self, name: str, reason: str | None = None) -> None:
+        if self._over:
+            return
+        self._over = True
+        if self.call.emit is not None:
+            facts = notes.usage_of(self._reader.usage)
+            self.call.report(name, self.target, status=self.head.status, reason=reason, **facts)
+
+
+class EventStream(_Stream):
+    """A synchronous stream of `ServerEvent`s; iterate it, then `close` it."""
+
+    def __init__(
+        self,
+        call: Call,
+        target: Target,
+        response: Response,
+        reader: EventReader,
+        events: list[ServerEvent],
+    ) -> None:
+        """Take over an answer whose first events have come."""
+        super().__init__(call, target, response.head, reader, events)
+        self._response = response
+
+    def __iter__(self) -> EventStream:
+        """Return the stream itself."""
+        return self
+
+    def __next__(self) -> ServerEvent:
+        """Return the next event; raise `StreamBroken` when the stream breaks before its end."""
+        if self._pending:
+            return self._pending.popleft()
+        if self._over:
+            raise StopIteration
+        try:
+            more = not self._reader.ended and self._wait()
+        except StreamBroken as error:
+            self._report("stream.interrupted", str(error))
+            self._response.close()
+            raise
+        except BaseException:
+            self.close()
+            raise
+        if more:
+            return self._pending.popleft()
+        self._drain()
+        self._report("stream.completed")
+        self._response.close()
+        raise StopIteration
+
+    def _wait(self) -> bool:
+        self._check()
+        deadline = time.monotonic() + self.target.idle_timeout
+        while not self._pending:
+            try:
+                chunk = self._response.chunk(deadline)
+            except (WireTimeout, WireError) as error:
+                self._cut(error)
+                return False
+            if not self._accept(chunk):
+                return False
+            if not self._pending and time.monotonic() >= deadline:
+                self._cut(WireTimeout())
+                return False
+        return True
+
+    def _drain(self) -> None:
+        try:
+            while self._response.chunk(time.monotonic() + DRAIN):
+                continue
+        except (WireTimeout, WireError):
+            self._response.close()  # all events have come; the connection is just not reused
+
+    def close(self) -> None:
+        """Close the answer; a stream that was not read to its end is reported as left."""
+        self._report("stream.closed")
+        self._pending.clear()
+        self._response.close()
+
+
+class AsyncEventStream(_Stream):
+    """An asynchronous stream of `ServerEvent`s; iterate it, then `close` it."""
+
+    def __init__(
+        self,
+        call: Call,
+        target: Target,
+        response: AsyncResponse,
+        reader: EventReader,
+        events: list[ServerEvent],
+    ) -> None:
+        """Take over an answer whose first events have come."""
+        super().__init__(call, target, response.head, reader, events)
+        self._response = response
+
+    def __aiter__(self) -> AsyncEventStream:
+        """Return the stream itself."""
+        return self
+
+    async def __anext__(self) -> ServerEvent:
+        """Return the next event; raise `StreamBroken` when the stream breaks before its end."""
+        if self._pending:
+            return self._pending.popleft()
+        if self._over:
+            raise StopAsyncIteration
+        try:
+            more = not self._reader.ended and await self._wait()
+        except StreamBroken as error:
+            self._report("stream.interrupted", str(error))
+            await self._response.close()
+            raise
+        except BaseException:
+            await self.close()
+            raise
+        if more:
+            return self._pending.popleft()
+        await self._drain()
+        self._report("stream.completed")
+        await self._response.close()
+        raise StopAsyncIteration
+
+    async def _wait(self) -> bool:
+        self._check()
+        deadline = time.monotonic() + self.target.idle_timeout
+        while not self._pending:
+            try:
+                chunk = await self._response.chunk(deadline)
+            except (WireTimeout, WireError) as error:
+                self._cut(error)
+                return False
+            if not self._accept(chunk):
+                return False
+            if not self._pending and time.monotonic() >= deadline:
+                self._cut(WireTimeout())
+                return False
+        return True
+
+    async def _drain(self) -> None:
+        try:
+            while await self._response.chunk(time.monotonic() + DRAIN):
+                continue
+        except (WireTimeout, WireError):
+            await self._response.close()  # all events have come; the connection is just not reused
+
+    async def close(self) -> None:
+        """Close the answer; a stream that was not read to its end is reported as left."""
+        self._report("stream.closed")
+        self._pending.clear()
+        await self._response.close()

@@ -1,0 +1,115 @@
+"""Where events go: a listener of the user's, a log of JSON lines, or both.
+
+Ground rules: a listener that fails never fails a call (the first failure is logged, later ones are
+not); a log line is one write to a file opened for appending, under a file lock where the system has
+one, so that several processes can share it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from portkey_local.model import Event, Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger("portkey_local")
+
+
+class EventLog:
+    """Appends events to a file, one JSON object a line, each with the time of day."""
+
+    def __init__(self, path: str | os.PathLike[str], *, wall: Callable[[], float] = time.time) -> None:
+        """Open nothing yet: the file is made by the first event."""
+        self.path = Path(path)
+        self._wall = wall
+        self._lock = threading.Lock()
+        self._file: tuple[int, int] | None = None  # process, descriptor
+
+    def __call__(self, event: Event) -> None:
+        """Append one event."""
+        facts = {"time": round(self._wall(), 6), **event.to_dict()}
+        line = json.dumps(facts, ensure_ascii=False, default=str).encode() + b"\n"
+        with self._lock, _locked(self._descriptor()) as descriptor:
+            while line:
+                line = line[os.write(descriptor, line) :]
+
+    def _descriptor(self) -> int:
+        if self._file is None or self._file[0] != os.getpid():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_APPEND | os.O_CREAT | os.O_WRONLY
+            self._file = (os.getpid(), os.open(self.path, flags, 0o600))
+        return self._file[1]
+
+    def close(self) -> None:
+        """Close the file; a later event opens it again."""
+        with self._lock:
+            if self._file is not None and self._file[0] == os.getpid():
+                os.close(self._file[1])
+            self._file = None
+
+
+class Guarded:
+    """A listener that cannot fail a call."""
+
+    def __init__(self, listener: Listener) -> None:
+        """Wrap `listener`."""
+        self._listener = listener
+        self._complained = False
+
+    def __call__(self, event: Event) -> None:
+        """Pass the event on; log the first exception."""
+        try:
+            self._listener(event)
+        except Exception:
+            if not self._complained:
+                self._complained = True
+                logger.warning("an event listener failed; its later failures are not logged", exc_info=True)
+
+
+def listener_of(
+    on_event: Callable[[Any], object] | None,
+    log: EventLog | None,
+    *,
+    bodies: bool = False,
+) -> Listener | None:
+    """Return the one listener that a call reports to, or None when nobody listens.
+
+    Without `bodies` no event holds what a request said.
+    """
+    listeners = [Guarded(listener) for listener in (on_event, log) if listener is not None]
+    if not listeners:
+        return None
+
+    def report(event: Event) -> None:
+        if not bodies and event.request_body is not None:
+            event = replace(event, request_body=None)
+        for listener in listeners:
+            listener(event)
+
+    return report
+
+
+@contextmanager
+def _locked(descriptor: int) -> Iterator[int]:
+    """Hold the file's lock, where the system has one."""
+    try:
+        import fcntl
+    except ImportError:
+        yield descriptor
+        return
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield descriptor
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

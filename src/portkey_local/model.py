@@ -1,0 +1,267 @@
+"""What the engine talks about: requests, targets, calls and outcomes.
+
+Ground rules: everything here is a value. Nothing here performs I/O, reads a clock or draws lots; the
+clock and the random numbers a call uses are given to it. Expected failures are values (`Failure`),
+never exceptions: exceptions are made once, at the client's door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Protocol, TypeAlias
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+def empty() -> Mapping[str, Any]:
+    """Return the mapping with nothing in it, as the default of a field."""
+    return EMPTY
+
+
+DONE = "[DONE]"  # a stream's last event; compared by identity, for a provider may send the same text
+
+
+class Rng(Protocol):
+    """The random numbers a call draws; `random.Random` is one."""
+
+    def random(self) -> float:
+        """Return a float drawn uniformly from [0, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request in OpenAI's shape, before any target has seen it.
+
+    `body` is the decoded JSON body; `content` holds the bytes of any other body (multipart, raw).
+    `path` starts below the API root (`/chat/completions`); `query` has no question mark.
+    `json_expected` is true where the answer must be JSON.
+    """
+
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = None
+    content: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=empty)
+    query: str = ""
+    stream: bool = False
+    json_expected: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A request as it goes out: an HTTP message for one target."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One parsed server-sent event; `data` is its decoded JSON, `raw` its bytes as received."""
+
+    name: str | None
+    data: Any
+    raw: bytes
+
+
+class EventReader(Protocol):
+    """Turns the bytes of one answer's stream into events; knows when the stream is complete.
+
+    Sans-I/O: `feed` returns the events a chunk completes; at bytes that are no event it says why in
+    `malformed` and returns nothing more. `complete`: the terminal event has come. `ended`: no event can
+    follow. `usage`: the token counts the stream has told.
+    """
+
+    complete: bool
+    ended: bool
+    malformed: str | None
+    usage: Mapping[str, Any] | None
+
+    def feed(self, chunk: bytes) -> list[ServerEvent]:
+        """Return the events that `chunk` completes."""
+
+    def finish(self) -> None:
+        """Say that no more bytes come."""
+
+
+class Codec(Protocol):
+    """What a target speaks: pure functions between OpenAI's shapes and a vendor's HTTP."""
+
+    def encode(self, target: Target, request: Request) -> Packet | Failure:
+        """Return the HTTP message for `request`, or why this target cannot take it."""
+
+    def decode(self, target: Target, request: Request, answer: Answer, wall: float) -> Outcome:
+        """Judge a whole answer; `wall` is the time of day, for an HTTP date in Retry-After."""
+
+    def streams(self, request: Request, answer: Answer) -> bool:
+        """Whether a 2xx answer is read event by event."""
+
+    def reader(self, request: Request) -> EventReader:
+        """Return a fresh parser for one stream."""
+
+    def judge_first(self, target: Target, answer: Answer, event: ServerEvent) -> Failure | None:
+        """Return a failure when a stream's first event is an error."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """A leaf of a config: a provider, a key, and what it overrides.
+
+    `path` is its place in the config (`config.targets[0]`), `url` the base to which a request's path
+    is appended, `headers` what the target adds (its key among them), `idle_timeout` the seconds that
+    may pass between two events of a stream.
+    """
+
+    path: str
+    provider: str
+    url: str
+    codec: Codec = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=empty, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    override: Mapping[str, Any] = field(default_factory=empty, repr=False)
+    idle_timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A provider's HTTP answer: status, lower-case headers, and the whole body once it is read."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes = field(default=b"", repr=False)
+
+
+class Fault(StrEnum):
+    """Why an attempt failed."""
+
+    STATUS = "status"  # the provider answered with a status outside 2xx
+    TIMEOUT = "timeout"  # one of our own time limits
+    NETWORK = "network"  # no whole answer came over the network
+    MALFORMED = "malformed"  # an answer that is not what it must be
+    ERROR_EVENT = "error event"  # a stream whose first event is an error
+    ROUTING = "routing"  # no target could take the request
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A 2xx answer. `data` is its decoded JSON, if it is JSON; `stream` is open if it is a stream."""
+
+    target: Target
+    answer: Answer
+    data: Any = field(default=None, repr=False)
+    stream: Any = field(default=None, repr=False)  # the driver's own stream object
+    retries: int = 0
+
+    @property
+    def status(self) -> int:
+        """The HTTP status, as `on_status_codes` sees it."""
+        return self.answer.status
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An attempt that failed, as a value.
+
+    `status` is what `on_status_codes` sees: the provider's own, 408 for our time limits, 500 for the
+    network and for malformed answers, 400 for routing. `answer` is what the provider sent, if it did.
+    `retries` is the count of `x-portkey-retry-attempt-count`: -1 when all are used up.
+    """
+
+    target: Target | None
+    fault: Fault
+    status: int
+    message: str
+    answer: Answer | None = None
+    error: Any = field(default=None, repr=False)  # an error event's own body
+    retry_after: float | None = None  # seconds
+    retries: int = 0
+    cause: BaseException | None = field(default=None, repr=False)
+
+
+Outcome: TypeAlias = Reply | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One send that did not end the call: an entry of the trail in error messages."""
+
+    target: str
+    provider: str
+    status: int
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened on the way of a call; see the README's table of names.
+
+    Times are seconds: `elapsed` since the call began, `duration` of the attempt, `wait` until the next
+    one. Never holds a prompt, an answer or a key.
+    """
+
+    name: str
+    trace_id: str
+    metadata: Mapping[str, Any]
+    elapsed: float
+    target: str | None = None
+    provider: str | None = None
+    endpoint: str | None = None
+    model: str | None = None
+    attempt: int | None = None
+    status: int | None = None
+    duration: float | None = None
+    time_to_first_token: float | None = None
+    wait: float | None = None
+    reason: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    request_body: Any = field(default=None, repr=False)  # only where the user asked for bodies
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the event as a flat dict without the fields that are unset."""
+        names = ((name, getattr(self, name)) for name in self.__slots__)
+        facts = {name: value for name, value in names if value is not None}
+        return {"event": facts.pop("name"), **facts}
+
+
+Listener: TypeAlias = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One logical request on its way; `deadline` and `started` are times of `clock`, in seconds.
+
+    A policy that narrows a call makes a new one; `trail` is shared by all of them.
+    """
+
+    request: Request
+    deadline: float
+    clock: Callable[[], float]
+    rng: Rng
+    started: float = 0.0
+    trace_id: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=empty)
+    emit: Listener | None = None
+    trail: list[Attempt] = field(default_factory=list)
+
+    def report(self, name: str, target: Target | None = None, **facts: Any) -> None:
+        """Tell the listener, if there is one, that `name` happened."""
+        if self.emit is not None:
+            if target is not None:
+                facts["target"] = target.path
+                facts["provider"] = target.provider
+            self.emit(
+                Event(
+                    name=name,
+                    trace_id=self.trace_id,
+                    metadata=self.metadata,
+                    elapsed=self.clock() - self.started,
+                    **facts,
+                )
+            )

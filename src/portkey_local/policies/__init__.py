@@ -1,0 +1,1 @@
+"""Policies wrap one route: they may repeat it or narrow its deadline."""

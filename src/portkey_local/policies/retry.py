@@ -1,0 +1,106 @@
+"""Retry: ask again, after a wait.
+
+What is retried: an outcome whose status is in `on_status_codes` (a listed 2xx too), and every network
+failure. The waits are 1, 2, 4 ... s, at most 60 s, each drawn from the upper half of its step, so that
+callers that failed together do not return together. `Retry-After` is honoured where `use_retry_after`
+says so, on 429, 503 and 529: a wait of 60 s or more, or past what is left of 60 s of such waits, gives
+up at once. No wait outlasts the call's deadline.
+
+Defaults: codes 429, 500, 502, 503, 504 (the Portkey gateway's); step and cap above. `stop` and `wait`
+are tenacity's objects, any of them; tenacity's own loop is not used because it reads a clock and draws
+from a random source of its own, and a simulated run needs both to be the call's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tenacity import RetryCallState, wait_exponential
+from tenacity.stop import stop_base
+from tenacity.wait import wait_base
+
+from portkey_local.effects import Discard, Route, Router, Sleep
+from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Rng
+
+DEFAULT_STATUS_CODES = frozenset({429, 500, 502, 503, 504})
+RETRY_AFTER_STATUS_CODES = frozenset({429, 503, 529})
+RETRY_AFTER_BUDGET = 60.0
+BACKOFF = wait_exponential(multiplier=1, max=60)
+
+
+def upper_half(step: float, rng: Rng) -> float:
+    """Draw a wait from the upper half of a backoff step, in seconds."""
+    return step * (1.0 + rng.random()) / 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Ask the inner route again after a failure that may pass."""
+
+    inner: Router
+    stop: stop_base
+    wait: wait_base = BACKOFF
+    on_status_codes: frozenset[int] = DEFAULT_STATUS_CODES
+    use_retry_after: bool = False
+    jitter: Callable[[float, Rng], float] = upper_half
+
+    def route(self, call: Call) -> Route[Outcome]:
+        """Return the first outcome that needs no retry, or the last one."""
+        outcome = yield from self.inner.route(call)
+        if not self.retries(outcome):
+            return outcome
+        return (yield from self._again(call, outcome))
+
+    def retries(self, outcome: Outcome) -> bool:
+        """Whether `outcome` is worth another attempt."""
+        if isinstance(outcome, Failure) and outcome.fault is Fault.NETWORK:
+            return True
+        return outcome.status in self.on_status_codes
+
+    def _again(self, call: Call, outcome: Outcome) -> Route[Outcome]:
+        state = _state(call)
+        budget = RETRY_AFTER_BUDGET
+        while True:
+            state.outcome_timestamp = call.clock()
+            if self.stop(state):
+                return self._give_up(call, outcome, "attempts used up")
+            wait, spent = self._wait(state, outcome, call.rng, budget)
+            if wait is None:
+                return self._give_up(call, outcome, "Retry-After asks for too long a wait")
+            if call.clock() + wait >= call.deadline:
+                return self._give_up(call, outcome, "the wait would outlast the deadline")
+            budget -= spent
+            if isinstance(outcome, Reply):
+                yield from Discard(call, outcome)
+            call.report("retry.scheduled", outcome.target, status=outcome.status, wait=wait)
+            yield from Sleep(wait)
+            retries = state.attempt_number
+            state.attempt_number += 1
+            state.idle_for += wait
+            outcome = yield from self.inner.route(call)
+            if not self.retries(outcome):
+                return replace(outcome, retries=retries)
+
+    def _give_up(self, call: Call, outcome: Outcome, reason: str) -> Outcome:
+        call.report("retry.exhausted", outcome.target, status=outcome.status, reason=reason)
+        return replace(outcome, retries=-1)
+
+    def _wait(
+        self, state: RetryCallState, outcome: Outcome, rng: Rng, budget: float
+    ) -> tuple[float | None, float]:
+        """Return the wait in seconds (None: too long) and what it takes from the budget."""
+        if self.use_retry_after and isinstance(outcome, Failure):
+            asked = outcome.retry_after
+            if asked is not None and outcome.status in RETRY_AFTER_STATUS_CODES:
+                return (None if asked >= RETRY_AFTER_BUDGET or asked > budget else asked), asked
+        return self.jitter(self.wait(state), rng), 0.0
+
+
+def _state(call: Call) -> RetryCallState:
+    """Return tenacity's record of a call, on the call's own clock."""
+    nothing: Any = None  # its fields for the retried function, which stop and wait objects do not read
+    state = RetryCallState(nothing, nothing, (), {})
+    state.start_time = call.started
+    return state

@@ -1,0 +1,161 @@
+"""The codec of OpenAI and of every compatible host.
+
+Ground rules: pure functions. The body a provider receives is what the bare SDK would have sent; only
+`override_params` changes it (a `null` there removes the parameter). The caller's own headers go along,
+except what belongs to a connection, to the SDK's own bookkeeping, or to a credential: the target alone
+decides how it is signed in. An answer's body comes back untouched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from portkey_local.model import (
+    Answer,
+    Failure,
+    Fault,
+    Outcome,
+    Packet,
+    Reply,
+    Request,
+    ServerEvent,
+    Target,
+)
+from portkey_local.providers.multipart import override_form
+from portkey_local.providers.retry_after import retry_after
+from portkey_local.providers.sse import SseReader, decode_json
+
+MODEL_NEEDED = frozenset({"/chat/completions", "/completions", "/embeddings"})
+TEXT_ANSWERS = ("/audio/",)  # whose `response_format` may ask for plain text
+EVENT_STREAM = "text/event-stream"
+TERMINAL_NEEDED = ("/chat/completions", "/completions", "/responses", "/threads")
+
+
+class OpenAICodec:
+    """OpenAI's wire format, unchanged."""
+
+    def encode(self, target: Target, request: Request) -> Packet | Failure:
+        """Return the HTTP message for `request`, with the target's overrides and sign-in."""
+        headers = {**request.headers, **target.headers}
+        content = request.content
+        if request.body is not None:
+            body = request.body
+            if target.override:
+                body = merge(body, target.override)
+            if "model" not in body and request.path in MODEL_NEEDED:
+                return no_model(target)
+            content = encode_json(body)
+        elif content is not None and target.override:
+            content = override_form(content, request.headers.get("content-type", ""), target.override)
+        url = target.url + request.path
+        if request.query:
+            url += ("&" if "?" in url else "?") + request.query
+        return Packet(request.method, url, headers, content)
+
+    def decode(self, target: Target, request: Request, answer: Answer, wall: float) -> Outcome:
+        """Judge a whole answer."""
+        if not 200 <= answer.status < 300:
+            return _status_failure(target, answer, wall)
+        if not request.json_expected:
+            return Reply(target, answer)
+        content_type = answer.headers.get("content-type", "")
+        if request.path.startswith(TEXT_ANSWERS) and "json" not in content_type and answer.content:
+            return Reply(target, answer)
+        try:
+            data = decode_json(answer.content)
+        except ValueError:
+            data = None
+        if data is None:
+            what = f"{len(answer.content)} bytes that are not JSON" if answer.content else "an empty body"
+            return malformed(target, f"HTTP {answer.status} with {what}", answer)
+        if request.stream:
+            return malformed(target, f"HTTP {answer.status} with JSON where a stream was asked for", answer)
+        return Reply(target, answer, data)
+
+    def streams(self, request: Request, answer: Answer) -> bool:
+        """Whether a 2xx answer is read event by event."""
+        content_type = answer.headers.get("content-type", "")
+        if request.stream:
+            return not content_type.startswith("application/json")
+        return content_type.startswith(EVENT_STREAM)
+
+    def reader(self, request: Request) -> SseReader:
+        """Return a fresh parser for one stream."""
+        asked = request.body.get("n") if request.body else None
+        return SseReader(
+            choices=asked if isinstance(asked, int) and asked > 0 else 1,
+            terminal_needed=request.path.startswith(TERMINAL_NEEDED),
+        )
+
+    def judge_first(self, target: Target, answer: Answer, event: ServerEvent) -> Failure | None:
+        """Return a failure when a stream's first event is an error, or says nothing at all."""
+        data = event.data
+        if data == "[DONE]":
+            return malformed(target, f"HTTP {answer.status} with a stream without events", answer)
+        if not isinstance(data, Mapping):
+            return None
+        error = data.get("error")
+        if data.get("type") == "error" and not error:
+            error = {key: data.get(key) for key in ("message", "type", "code", "param")}
+        if not error:
+            return None
+        text = error.get("message") if isinstance(error, Mapping) else None
+        message = text if isinstance(text, str) and text else "An error occurred during streaming"
+        status = _error_status(error)
+        return Failure(target, Fault.ERROR_EVENT, status, redact(message, target), answer, error)
+
+
+def merge(body: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `body` with `override` on top, shallowly; `None` removes a parameter."""
+    merged = {**body, **override}
+    return {key: value for key, value in merged.items() if key not in override or value is not None}
+
+
+def encode_json(body: object) -> bytes:
+    """Encode as the SDK does: compact, UTF-8, no NaN."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def malformed(target: Target, message: str, answer: Answer | None) -> Failure:
+    """Return the failure of an answer that is not what it must be; counts as 500."""
+    return Failure(target, Fault.MALFORMED, 500, message, answer)
+
+
+def no_model(target: Target | None) -> Failure:
+    """Return the failure of a call for which nobody named a model."""
+    message = "No model: pass model=, or set override_params.model on every target"
+    return Failure(target, Fault.ROUTING, 400, message)
+
+
+def redact(text: str, target: Target) -> str:
+    """Return `text` without the target's secrets, should a provider echo one."""
+    for secret in target.secrets:
+        text = text.replace(secret, "[redacted]")
+    return text
+
+
+def _status_failure(target: Target, answer: Answer, wall: float) -> Failure:
+    for secret in target.secrets:
+        if secret.encode() in answer.content:
+            clean = answer.content.replace(secret.encode(), b"[redacted]")
+            answer = Answer(answer.status, answer.headers, clean)
+    return Failure(
+        target,
+        Fault.STATUS,
+        answer.status,
+        f"HTTP {answer.status}",
+        answer,
+        retry_after=retry_after(answer.headers, wall),
+    )
+
+
+def _error_status(error: object) -> int:
+    """Return the HTTP status an error event names, else 500."""
+    if isinstance(error, Mapping):
+        for key in ("status_code", "code", "status"):
+            value = error.get(key)
+            if isinstance(value, int) and 400 <= value < 600:
+                return value
+    return 500

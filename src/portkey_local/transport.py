@@ -1,0 +1,234 @@
+"""Transports: the router behind the interface of httpx's and httpx2's transports.
+
+Ground rules: a request comes in as an HTTP message for the API root `ROOT` and is read into a
+`Request`; a reply goes out as the library's own response, a failure with a provider's answer as that
+answer, and any other failure as the library's own `ReadTimeout`, `ConnectError` or
+`RemoteProtocolError`. Each carries the outcome, for a client of ours that wants to say more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
+from typing import Any
+
+from portkey_local.drivers.aio import AsyncDriver
+from portkey_local.drivers.streams import StreamBroken
+from portkey_local.drivers.sync import SyncDriver
+from portkey_local.engine import Engine, Plan, facts
+from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Request
+from portkey_local.providers.sse import decode_json
+
+ROOT = "https://portkey-local.invalid/v1"
+EXTENSION = "portkey_local"  # of a request: its plan; of a response or an error: the outcome
+DROPPED = frozenset(
+    {
+        "accept-encoding",  # the wire's own
+        "authorization",  # the target's own
+        "api-key",
+        "connection",
+        "content-length",
+        "host",
+        "openai-organization",  # a target that has one says so itself
+        "openai-project",
+        "transfer-encoding",
+    }
+)
+DROPPED_PREFIXES = ("x-stainless-", "x-portkey-")
+RESPONSE_DROPPED = frozenset({"content-length", "content-encoding", "transfer-encoding", "connection"})
+
+
+def request_from(message: Any, content: bytes) -> Request:
+    """Read an HTTP request of the library's into a `Request`."""
+    headers = passed_on({name.lower(): value for name, value in message.headers.items()})
+    path = message.url.raw_path.decode("ascii")
+    path, _, query = path.partition("?")
+    path = "/" + path.removeprefix("/v1").lstrip("/")
+    body = None
+    if content and "json" in headers.get("content-type", ""):
+        try:
+            decoded = decode_json(content)
+        except ValueError:
+            decoded = None
+        body = decoded if isinstance(decoded, dict) else None
+    accept = headers.get("accept", "application/json")
+    return Request(
+        method=message.method,
+        path=path,
+        body=body,
+        content=None if body is not None or not content else content,
+        headers=headers,
+        query=query,
+        stream=bool(body and body.get("stream") is True),
+        json_expected=accept.startswith("application/json"),
+    )
+
+
+def passed_on(headers: dict[str, str]) -> dict[str, str]:
+    """Return the headers of a caller that go along to a provider; names are lower-case."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if name not in DROPPED and not name.startswith(DROPPED_PREFIXES)
+    }
+
+
+def response_headers(call: Call, outcome: Outcome) -> dict[str, str]:
+    """Return a provider's headers, less those of its framing, with our facts on top."""
+    answer = outcome.answer
+    kept = {
+        name: value
+        for name, value in (answer.headers.items() if answer else ())
+        if name not in RESPONSE_DROPPED and not name.startswith("x-portkey-")
+    }
+    return {**kept, **facts(call, outcome)}
+
+
+def synthetic_body(failure: Failure) -> bytes:
+    """Return the body of a failure that no provider answered, in the gateway's shapes."""
+    if failure.fault is Fault.ROUTING:
+        return json.dumps({"status": "failure", "message": failure.message}).encode()
+    kind = "timeout_error" if failure.fault is Fault.TIMEOUT else "api_error"
+    error = {"message": failure.message, "type": kind, "param": None, "code": None}
+    return json.dumps({"error": error}).encode()
+
+
+def has_answer(failure: Failure) -> bool:
+    """Whether a failure is shown as an HTTP answer: a provider's own, or routing's 400."""
+    return failure.fault in (Fault.STATUS, Fault.ROUTING)
+
+
+def seconds_of(timeout: Any) -> float:
+    """Return a request's time limit in seconds, infinity for none, from httpx's extension or object."""
+    if timeout is None:
+        return float("inf")
+    if isinstance(timeout, dict):
+        timeout = timeout.get("read")
+    elif not isinstance(timeout, (int, float)):
+        timeout = timeout.read
+    return float("inf") if timeout is None else float(timeout)
+
+
+class _Bridge:
+    """What both transports share: from the library's message to a call, and back."""
+
+    def __init__(self, library: Any, engine: Engine, plan: Plan) -> None:
+        self._library = library
+        self._engine = engine
+        self._plan = plan
+
+    def call(self, message: Any, content: bytes) -> tuple[Call, Plan]:
+        plan = message.extensions.get(EXTENSION) or self._plan
+        timeout = seconds_of(message.extensions.get("timeout"))
+        return self._engine.call(request_from(message, content), plan, timeout), plan
+
+    def response(self, call: Call, outcome: Outcome, stream: Any = None) -> Any:
+        """Return the library's response, or raise its error for a failure without an answer."""
+        if isinstance(outcome, Failure) and not has_answer(outcome):
+            raise self.error(call, outcome)
+        headers = response_headers(call, outcome)
+        extensions = {EXTENSION: (call, outcome), "http_version": b"HTTP/1.1"}
+        if stream is not None:
+            return self._library.Response(
+                outcome.status, headers=headers, stream=stream, extensions=extensions
+            )
+        if outcome.answer is not None:
+            content = outcome.answer.content
+        else:
+            content = synthetic_body(outcome)  # type: ignore[arg-type]  # a reply always has an answer
+            headers["content-type"] = "application/json"
+        return self._library.Response(outcome.status, headers=headers, content=content, extensions=extensions)
+
+    def error(self, call: Call, failure: Failure) -> Exception:
+        name = {Fault.TIMEOUT: "ReadTimeout", Fault.NETWORK: "ConnectError"}.get(
+            failure.fault, "RemoteProtocolError"
+        )
+        error: Exception = getattr(self._library, name)(failure.message)
+        setattr(error, EXTENSION, (call, failure))
+        return error
+
+
+@cache
+def transports(library: Any) -> tuple[type, type]:
+    """Return the synchronous and the asynchronous transport class for httpx or httpx2."""
+
+    class Bytes(library.SyncByteStream):  # type: ignore[misc,name-defined]
+        """The raw bytes of an open stream, event by event."""
+
+        def __init__(self, events: Any, broken: Callable[[StreamBroken], Exception]) -> None:
+            self._events = events
+            self._broken = broken
+
+        def __iter__(self) -> Iterator[bytes]:
+            try:
+                for event in self._events:
+                    yield event.raw
+            except StreamBroken as error:
+                raise self._broken(error) from error
+
+        def close(self) -> None:
+            self._events.close()
+
+    class AsyncBytes(library.AsyncByteStream):  # type: ignore[misc,name-defined]
+        """The raw bytes of an open stream, event by event."""
+
+        def __init__(self, events: Any, broken: Callable[[StreamBroken], Exception]) -> None:
+            self._events = events
+            self._broken = broken
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            try:
+                async for event in self._events:
+                    yield event.raw
+            except StreamBroken as error:
+                raise self._broken(error) from error
+
+        async def aclose(self) -> None:
+            await self._events.close()
+
+    class RouterTransport(library.BaseTransport):  # type: ignore[misc,name-defined]
+        """Routes every request; `broken` makes the exception of a stream that breaks."""
+
+        def __init__(
+            self,
+            driver: SyncDriver,
+            engine: Engine,
+            plan: Plan,
+            broken: Callable[[StreamBroken], Exception],
+        ) -> None:
+            self._driver = driver
+            self._bridge = _Bridge(library, engine, plan)
+            self._broken = broken
+
+        def handle_request(self, request: Any) -> Any:
+            call, plan = self._bridge.call(request, request.read())
+            outcome = self._driver.run(plan.router.route(call))
+            stream = None
+            if isinstance(outcome, Reply) and outcome.stream is not None:
+                stream = Bytes(outcome.stream, self._broken)
+            return self._bridge.response(call, outcome, stream)
+
+    class AsyncRouterTransport(library.AsyncBaseTransport):  # type: ignore[misc,name-defined]
+        """Routes every request; `broken` makes the exception of a stream that breaks."""
+
+        def __init__(
+            self,
+            driver: AsyncDriver,
+            engine: Engine,
+            plan: Plan,
+            broken: Callable[[StreamBroken], Exception],
+        ) -> None:
+            self._driver = driver
+            self._bridge = _Bridge(library, engine, plan)
+            self._broken = broken
+
+        async def handle_async_request(self, request: Any) -> Any:
+            call, plan = self._bridge.call(request, await request.aread())
+            outcome = await self._driver.run(plan.router.route(call))
+            stream = None
+            if isinstance(outcome, Reply) and outcome.stream is not None:
+                stream = AsyncBytes(outcome.stream, self._broken)
+            return self._bridge.response(call, outcome, stream)
+
+    return RouterTransport, AsyncRouterTransport

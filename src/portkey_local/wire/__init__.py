@@ -1,0 +1,1 @@
+"""Wires carry bytes out of the process; the HTTP libraries are known here and nowhere below."""

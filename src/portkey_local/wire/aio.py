@@ -1,0 +1,141 @@
+"""The asynchronous wire for asyncio: aiohttp.
+
+aiohttp parses HTTP in C; with a few hundred calls in flight it moves several times what the httpx
+family does. A session belongs to one event loop, so the wire keeps one for each loop it meets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import time
+import weakref
+
+import aiohttp
+from yarl import URL
+
+from portkey_local.model import Answer, Packet
+from portkey_local.wire.contract import WireError, WireTimeout
+from portkey_local.wire.settings import Connections
+
+KEEPALIVE = 15.0  # seconds; aiohttp's own default
+READ_BUFFER = 2**17
+
+
+class AioResponse:
+    """An answer of aiohttp's."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        """Take a response whose body is unread."""
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        self.head = Answer(response.status, headers)
+        self._response = response
+
+    async def chunk(self, deadline: float) -> bytes | None:
+        """Return the next bytes of the body, or None at its end."""
+        try:
+            async with _limit(deadline):
+                data = await self._response.content.readany()
+        except Exception as error:
+            raise _translated(error) from error
+        return data or None
+
+    async def close(self) -> None:
+        """Give the connection back when the body was read to its end, else close it."""
+        self._response.close()
+
+
+class AioWire:
+    """One aiohttp session for each event loop."""
+
+    def __init__(self, settings: Connections | None = None) -> None:
+        """Make no connection yet."""
+        self._settings = settings or Connections()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._owner = os.getpid()
+        self._sessions: weakref.WeakKeyDictionary[
+            asyncio.AbstractEventLoop, aiohttp.ClientSession
+        ] = weakref.WeakKeyDictionary()
+        self._urls: dict[str, tuple[URL, str | None]] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    async def open(self, packet: Packet, deadline: float) -> AioResponse:
+        """Send a request; return when the head of the answer is in."""
+        session = self._session()
+        url, proxy = self._urls.get(packet.url) or self._route(packet.url)
+        try:
+            async with _limit(deadline):
+                response = await session.request(
+                    packet.method,
+                    url,
+                    data=packet.content,
+                    headers=packet.headers,
+                    allow_redirects=False,
+                    proxy=proxy,
+                    ssl=self._context() if url.scheme == "https" else True,
+                )
+        except Exception as error:
+            raise _translated(error) from error
+        return AioResponse(response)
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._owner != os.getpid():
+            self._inherited = self._sessions  # the parent's sockets: kept, never used or closed
+            self._begin()
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None or session.closed:
+            connector = aiohttp.TCPConnector(
+                limit=self._settings.max_connections, keepalive_timeout=KEEPALIVE
+            )
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._settings.connect_timeout)
+            session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                read_bufsize=READ_BUFFER,
+            )
+            self._sessions[loop] = session
+        return session
+
+    def _route(self, url: str) -> tuple[URL, str | None]:
+        """Return the parsed URL and its proxy, remembered: reading the environment is slow."""
+        if len(self._urls) >= 1024:  # paths with ids in them would grow it without end
+            self._urls.clear()
+        self._urls[url] = found = (URL(url), self._settings.proxy_for(url))
+        return found
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = self._settings.ssl_context()
+        return self._tls
+
+    async def close(self) -> None:
+        """Close the sessions; those of other event loops too, as far as they are alive."""
+        sessions = list(self._sessions.items())
+        self._sessions.clear()
+        for loop, session in sessions:
+            if not loop.is_closed():
+                await session.close()
+
+
+def _limit(deadline: float) -> asyncio.Timeout:
+    left = deadline - time.monotonic()
+    return asyncio.timeout(None if left == float("inf") else max(0.0, left))
+
+
+def _translated(error: Exception) -> Exception:
+    """Return aiohttp's exception as a wire's own; anything unknown comes back as it is."""
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, TimeoutError):
+        return WireTimeout(text)
+    if isinstance(error, (aiohttp.ClientError, OSError, aiohttp.http.HttpProcessingError)):
+        return WireError(text)
+    if isinstance(error, RuntimeError) and "closed" in str(error).lower():
+        return WireError(text)
+    return error
+
+

@@ -1,0 +1,106 @@
+"""The asynchronous wire for trio, and for asyncio where it is asked for: httpcore's pools over anyio."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import anyio
+
+from portkey_local.model import Answer, Packet
+from portkey_local.wire.contract import WireTimeout
+from portkey_local.wire.decoding import decoder_for
+from portkey_local.wire.settings import Connections, core_library
+from portkey_local.wire.sync import make_pool, pool_options, target_of, translated, wire_headers
+
+T = TypeVar("T")
+
+
+class PooledResponse:
+    """An answer of httpcore's."""
+
+    def __init__(self, response: Any) -> None:
+        """Take a response whose body is unread."""
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
+        }
+        self.head = Answer(response.status, headers)
+        self._response = response
+        self._chunks = response.stream.__aiter__()
+        self._decoder = decoder_for(headers.get("content-encoding", ""))
+
+    async def chunk(self, deadline: float) -> bytes | None:
+        """Return the next bytes of the body, or None at its end."""
+        data: bytes | None = await _within(deadline, anext(self._chunks, None))
+        if self._decoder is None:
+            return data
+        if data is None:
+            self._decoder.finish()
+            return None
+        return self._decoder.decode(data)
+
+    async def close(self) -> None:
+        """Give the connection back, or close it; shielded, so that a cancelled task leaves no socket."""
+        with anyio.CancelScope(shield=True):
+            await self._response.aclose()
+
+
+class PooledWire:
+    """Connection pools for every way out, of one event loop."""
+
+    def __init__(self, settings: Connections | None = None) -> None:
+        """Make no connection yet."""
+        self._settings = settings or Connections()
+        self._pools: dict[tuple[bool, str | None], Any] = {}
+        self._routes: dict[str, Any] = {}
+
+    async def open(self, packet: Packet, deadline: float) -> PooledResponse:
+        """Send a request; return when the head of the answer is in."""
+        url, host, origin = target_of(packet.url)
+        pool = self._routes.get(origin) or self._route(packet.url, origin)
+        request = core_library().Request(
+            packet.method,
+            url,
+            headers=wire_headers(packet, host),
+            content=packet.content or b"",
+            extensions={"timeout": {"connect": self._settings.connect_timeout}},
+        )
+        response = await _within(deadline, pool.handle_async_request(request))
+        try:
+            return PooledResponse(response)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await response.aclose()
+            raise
+
+    def _route(self, url: str, origin: str) -> Any:
+        secure = url.startswith("https:")
+        proxy = self._settings.proxy_for(url)
+        pool = self._pools.get((secure, proxy))
+        if pool is None:
+            options = pool_options(self._settings, secure=secure, backend=None)
+            pool = self._pools[secure, proxy] = make_pool(proxy, options, "Async")
+        self._routes[origin] = pool
+        return pool
+
+    async def close(self) -> None:
+        """Close every connection."""
+        pools = list(self._pools.values())
+        self._pools.clear()
+        self._routes.clear()
+        for pool in pools:
+            await pool.aclose()
+
+
+async def _within(deadline: float, waiting: Awaitable[T]) -> T:
+    """Await under a deadline of `time.monotonic()`; raise a wire's own errors."""
+    left = deadline - time.monotonic()
+    try:
+        with anyio.fail_after(None if left == float("inf") else max(0.0, left)):
+            return await waiting
+    except TimeoutError as error:
+        msg = "the deadline has passed"
+        raise WireTimeout(msg) from error
+    except Exception as error:
+        raise translated(error) from error

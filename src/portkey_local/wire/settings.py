@@ -1,0 +1,80 @@
+"""How connections are made: limits, proxies, certificates, and which HTTP library makes them."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import ssl
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """Limits and ways of the connections to providers.
+
+    `verify` is True, a path to a CA bundle or directory, or an `ssl.SSLContext`; False checks no
+    certificate. `proxy` is one proxy URL for everything; without it, and with `trust_env`, the
+    environment's HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY decide. Limits and the seconds an idle
+    connection is kept are the openai SDK's and httpx's defaults.
+    """
+
+    max_connections: int = 1000
+    max_keepalive_connections: int = 100
+    keepalive_expiry: float = 5.0
+    connect_timeout: float = 5.0
+    verify: bool | str | ssl.SSLContext = True
+    proxy: str | None = None
+    trust_env: bool = True
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return the TLS context, made by the HTTP library so that its CA rules hold."""
+        if isinstance(self.verify, ssl.SSLContext):
+            return self.verify
+        if isinstance(self.verify, str):
+            return _custom_authority(self.verify)
+        context: ssl.SSLContext = http_library().create_ssl_context(
+            verify=self.verify, trust_env=self.trust_env
+        )
+        return context
+
+    def proxy_for(self, url: str) -> str | None:
+        """Return the proxy that leads to `url`, or None."""
+        if self.proxy is not None:
+            return self.proxy
+        if not self.trust_env:
+            return None
+        parts = urllib.parse.urlsplit(url)
+        proxies = urllib.request.getproxies()
+        if urllib.request.proxy_bypass(parts.hostname or ""):
+            return None
+        found = proxies.get(parts.scheme) or proxies.get("all")
+        if found and "://" not in found:
+            found = "http://" + found
+        return found
+
+
+@cache
+def http_library() -> Any:
+    """Return httpx2 where it is installed, else httpx."""
+    return importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
+
+
+@cache
+def core_library() -> Any:
+    """Return the connection pools under `http_library`: httpcore2 or httpcore."""
+    name = "httpcore2" if http_library().__name__ == "httpx2" else "httpcore"
+    module: ModuleType = importlib.import_module(name)
+    return module
+
+
+def _custom_authority(path: str) -> ssl.SSLContext:
+    import os
+
+    if os.path.isdir(path):
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)

@@ -1,0 +1,246 @@
+"""The synchronous wire: httpcore's connection pools, with deadlines kept at the socket.
+
+An HTTP library's timeouts hold for one read each, so a provider that sends a byte now and then is never
+stopped by them. Here every read and write of a socket gets the seconds that are left of the deadline of
+the thread's current operation. The pool is used directly, without the client above it: that layer's
+cookies, redirects and request building are not needed, and cost as much as the rest of the call.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from portkey_local.model import Answer, Packet
+from portkey_local.wire.contract import WireError, WireTimeout
+from portkey_local.wire.decoding import ACCEPTED, decoder_for
+from portkey_local.wire.settings import Connections, core_library, http_library
+
+_limit = threading.local()
+
+
+class _DeadlineStream:
+    """A network stream whose every wait is cut at the current operation's deadline."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data: bytes = self._inner.read(max_bytes, _left(timeout))
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, _left(timeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> _DeadlineStream:
+        return _DeadlineStream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _DeadlineBackend:
+    """Makes connections whose streams keep the deadline."""
+
+    def __init__(self) -> None:
+        self._inner = core_library().SyncBackend()
+
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **rest: Any) -> _DeadlineStream:
+        return _DeadlineStream(self._inner.connect_tcp(host, port, _left(timeout), **rest))
+
+    def connect_unix_socket(self, path: str, timeout: float | None = None, **rest: Any) -> _DeadlineStream:
+        return _DeadlineStream(self._inner.connect_unix_socket(path, _left(timeout), **rest))
+
+    def sleep(self, seconds: float) -> None:
+        self._inner.sleep(seconds)
+
+
+def _left(timeout: float | None) -> float | None:
+    """Return the seconds this socket operation may take."""
+    deadline = getattr(_limit, "deadline", None)
+    if deadline is None or deadline == float("inf"):
+        return timeout
+    left: float = deadline - time.monotonic()
+    if left <= 0:
+        msg = "the deadline has passed"
+        raise core_library().ReadTimeout(msg)
+    return left if timeout is None else min(left, timeout)
+
+
+class CoreResponse:
+    """An answer of httpcore's, read and closed by one thread at a time."""
+
+    def __init__(self, response: Any) -> None:
+        """Take a response whose body is unread."""
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
+        }
+        self.head = Answer(response.status, headers)
+        self._response = response
+        self._chunks: Iterator[bytes] = iter(response.stream)
+        self._decoder = decoder_for(headers.get("content-encoding", ""))
+
+    def chunk(self, deadline: float) -> bytes | None:
+        """Return the next bytes of the body, or None at its end."""
+        _limit.deadline = deadline
+        try:
+            data = next(self._chunks, None)
+        except Exception as error:
+            raise translated(error) from error
+        if self._decoder is None:
+            return data
+        if data is None:
+            self._decoder.finish()
+            return None
+        return self._decoder.decode(data)
+
+    def close(self) -> None:
+        """Give the connection back, or close it when the body was not read to its end."""
+        self._response.close()
+
+
+class CoreWire:
+    """Connection pools for every way out: direct, and one for each proxy."""
+
+    def __init__(self, settings: Connections | None = None) -> None:
+        """Make no connection yet, and no TLS context: that costs tens of milliseconds."""
+        self._settings = settings or Connections()
+        self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._owner = os.getpid()
+        self._pools: dict[tuple[bool, str | None], Any] = {}
+        self._routes: dict[str, Any] = {}
+
+    def open(self, packet: Packet, deadline: float) -> CoreResponse:
+        """Send a request; return when the head of the answer is in."""
+        if self._owner != os.getpid():
+            self._inherited = self._pools  # their sockets are the parent's: kept, never used or closed
+            self._lock = threading.Lock()
+            self._begin()
+        url, host, origin = target_of(packet.url)
+        pool = self._routes.get(origin) or self._route(packet.url, origin)
+        _limit.deadline = deadline
+        request = core_library().Request(
+            packet.method,
+            url,
+            headers=wire_headers(packet, host),
+            content=packet.content or b"",
+            extensions={"timeout": {"connect": self._settings.connect_timeout, "pool": _pool_wait(deadline)}},
+        )
+        try:
+            response = pool.handle_request(request)
+        except Exception as error:
+            raise translated(error) from error
+        try:
+            return CoreResponse(response)
+        except BaseException:
+            response.close()
+            raise
+
+    def _route(self, url: str, origin: str) -> Any:
+        secure = url.startswith("https:")
+        proxy = self._settings.proxy_for(url)
+        with self._lock:
+            pool = self._pools.get((secure, proxy))
+            if pool is None:
+                options = pool_options(self._settings, secure=secure, backend=_DeadlineBackend())
+                pool = make_pool(proxy, options, "")
+                self._pools[secure, proxy] = pool
+            self._routes[origin] = pool
+        return pool
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            pools = list(self._pools.values())
+            self._pools.clear()
+            self._routes.clear()
+        if self._owner == os.getpid():
+            for pool in pools:
+                pool.close()
+
+
+def _pool_wait(deadline: float) -> float | None:
+    return None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
+
+
+@lru_cache(maxsize=256)
+def target_of(url: str) -> tuple[Any, bytes, str]:
+    """Return httpcore's URL, the Host header, and the origin of a URL."""
+    parsed = http_url(url)
+    host: bytes = parsed.host
+    if b":" in host:
+        host = b"[" + host + b"]"
+    if parsed.port is not None:
+        host += b":%d" % parsed.port
+    return parsed, host, f"{parsed.scheme.decode()}://{host.decode()}"
+
+
+def http_url(url: str) -> Any:
+    """Return httpcore's URL, with the default port left out and the path quoted."""
+    parsed = http_library().URL(url)
+    return core_library().URL(
+        scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path
+    )
+
+
+def wire_headers(packet: Packet, host: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the headers as they go out, with the framing that httpcore leaves to its caller."""
+    headers = [(b"Host", host), (b"Accept-Encoding", ACCEPTED.encode())]
+    headers += [
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in packet.headers.items()
+    ]
+    if packet.content is not None or packet.method in ("POST", "PUT", "PATCH"):
+        headers.append((b"Content-Length", b"%d" % len(packet.content or b"")))
+    return headers
+
+
+def pool_options(settings: Connections, *, secure: bool, backend: Any) -> dict[str, Any]:
+    """Return what every pool of ours is made with."""
+    return {
+        "ssl_context": settings.ssl_context() if secure else None,
+        "max_connections": settings.max_connections,
+        "max_keepalive_connections": settings.max_keepalive_connections,
+        "keepalive_expiry": settings.keepalive_expiry,
+        "network_backend": backend,
+    }
+
+
+def make_pool(proxy: str | None, options: dict[str, Any], prefix: str) -> Any:
+    """Return a pool that goes out directly or by a proxy; `prefix` is "" or "Async"."""
+    core = core_library()
+    if proxy is None:
+        return getattr(core, f"{prefix}ConnectionPool")(**options)
+    parsed = core.URL(proxy)
+    given = http_library().Proxy(proxy)
+    auth = tuple(part.encode() for part in given.auth) if given.auth else None
+    bare = core.URL(scheme=parsed.scheme, host=parsed.host, port=parsed.port, target=b"/")
+    kind = "SOCKSProxy" if parsed.scheme.startswith(b"socks5") else "HTTPProxy"
+    return getattr(core, f"{prefix}{kind}")(proxy_url=bare, proxy_auth=auth, **options)
+
+
+def translated(error: Exception) -> Exception:
+    """Return httpcore's exception as a wire's own; anything unknown comes back as it is."""
+    core = core_library()
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, core.TimeoutException):
+        return WireTimeout(text)
+    if isinstance(
+        error, (core.NetworkError, core.ProtocolError, core.ProxyError, core.UnsupportedProtocol, OSError)
+    ):
+        return WireError(text)
+    if isinstance(error, RuntimeError) and "closed" in str(error):
+        return WireError(text)
+    return error
