@@ -1,12 +1,14 @@
 """From a config to a router: one table of strategies, and the order law.
 
-The order law, read outside-in, is `Retry(Timeout(Single(target)))` around each target, and a strategy
-around its targets. `retry`, `request_timeout` and `override_params` set on a group are inherited by its
-leaves (the config floor does that), so a policy acts on one target's calls, never on a whole strategy.
+The order law, read outside-in, is `Retry(Timeout(Single(target)))` around each target, and a
+strategy around its targets. `retry`, `request_timeout` and `override_params` set on a group are
+inherited by its leaves (the config floor does that), so a policy acts on one target's calls, never
+on a whole strategy.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +18,7 @@ from tenacity import stop_after_attempt
 from portkey_local.config import Config, check, inherit, load
 from portkey_local.credentials import Vault
 from portkey_local.effects import Route, Router
-from portkey_local.errors import ConfigError
+from portkey_local.errors import ConfigError, ConfigWarning
 from portkey_local.home import configs_dir
 from portkey_local.model import EMPTY, Call, Failure, Fault, Outcome, Target
 from portkey_local.policies.retry import DEFAULT_STATUS_CODES, Retry
@@ -27,7 +29,6 @@ from portkey_local.strategies.fallback import Fallback
 from portkey_local.strategies.loadbalance import LoadBalance
 from portkey_local.strategies.single import Single
 
-IDLE_TIMEOUT = 60_000  # milliseconds between two events of a stream
 CODEC = OpenAICodec()
 ORGANISATION_HEADERS = {
     "openai_organization": "openai-organization",
@@ -79,17 +80,24 @@ def compile_config(
 ) -> Compiled:
     """Compile a config (dict, JSON text, file, or id), or the `defaults` alone when there is none.
 
-    `defaults` fill a config that names neither a provider nor targets; `overrides` beat every target's
-    own fields. Raises ConfigError.
+    `defaults` fill a config that names neither a provider nor targets; `overrides` beat every
+    target's own fields. Raises ConfigError.
     """
-    tree = {} if source is None else load(source, configs_dir=configs_dir()).model_dump(exclude_unset=True)
-    if not tree.keys() & {"provider", "virtual_key", "targets", "strategy"}:
-        tree = {**defaults, **tree}
-        if not tree.keys() & {"provider", "virtual_key"}:
-            if source is not None and not defaults and tree:
-                raise ConfigError("config", NO_TARGET)
+    config = Config() if source is None else load(source, configs_dir=configs_dir())
+    told = load({**defaults, **overrides})
+    if not config.model_fields_set & {"provider", "virtual_key", "targets"}:
+        missing = defaults.keys() - config.model_fields_set
+        config = config.model_copy(update={name: getattr(told, name) for name in missing})
+        if not config.model_fields_set & {"provider", "virtual_key"}:
             return Compiled(Nowhere(), None, (), model_needed=False)
-    config = inherit(load(_filled(tree, "config", vault or Vault(), overrides)))
+    elif defaults:
+        names = ", ".join(sorted(defaults))
+        message = f"{names}: ignored, because the config names its own targets"
+        warnings.warn(message, ConfigWarning, stacklevel=2)
+    config = inherit(config)
+    check(config, known=PROVIDERS, native=NATIVE, nearest=nearest)
+    beating = {name: getattr(told, name) for name in overrides}
+    config = _resolved(config, vault or Vault(), beating)
     check(config, known=PROVIDERS, native=NATIVE, nearest=nearest)
     reachable: list[Target] = []
     root = _build(config, "config", reachable.append)
@@ -97,15 +105,25 @@ def compile_config(
     return Compiled(root, config, tuple(reachable), model_needed)
 
 
-def _filled(tree: dict[str, Any], where: str, vault: Vault, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the config tree with every leaf's provider and key filled in."""
-    if "targets" in tree:
-        targets = [
-            _filled(dict(target), f"{where}.targets[{index}]", vault, overrides)
-            for index, target in enumerate(tree["targets"])
-        ]
-        return {**tree, "targets": targets}
-    return vault.resolve({**tree, **overrides}, where)
+def _resolved(config: Config, vault: Vault, overrides: Mapping[str, Any]) -> Config:
+    """Return the tree with every leaf's provider and key filled in; say all that is missing."""
+    problems: list[tuple[str, str]] = []
+
+    def fill(node: Config, path: str) -> Config:
+        if node.targets is not None:
+            targets = (fill(t, f"{path}.targets[{i}]") for i, t in enumerate(node.targets))
+            return node.model_copy(update={"targets": tuple(targets)})
+        leaf = node.model_copy(update=dict(overrides))
+        try:
+            return vault.resolve(leaf, path)
+        except ConfigError as error:
+            problems.extend(error.problems)
+            return leaf
+
+    filled = fill(config, "config")
+    if problems:
+        raise ConfigError(*problems[0], *problems[1:])
+    return filled
 
 
 def _build(node: Config, path: str, reach: Callable[[Target], None]) -> Router:
@@ -118,21 +136,24 @@ def _build(node: Config, path: str, reach: Callable[[Target], None]) -> Router:
 
 
 def _single(node: Config, path: str, reach: Callable[[Target], None]) -> Router:
-    for index, target in reversed(list(enumerate(node.targets or ()))):
-        router = _build(target, f"{path}.targets[{index}]", reach if index == 0 else _unreached)
-    return router
+    first, *_ = [
+        _build(target, f"{path}.targets[{index}]", _unreached if index else reach)
+        for index, target in enumerate(node.targets or ())
+    ]
+    return first
 
 
 def _fallback(node: Config, path: str, reach: Callable[[Target], None]) -> Router:
     targets = tuple(
-        _build(target, f"{path}.targets[{index}]", reach) for index, target in enumerate(node.targets or ())
+        _build(target, f"{path}.targets[{index}]", reach)
+        for index, target in enumerate(node.targets or ())
     )
     codes = node.strategy.on_status_codes if node.strategy else None
     return Fallback(targets, None if codes is None else frozenset(codes), path)
 
 
 def _loadbalance(node: Config, path: str, reach: Callable[[Target], None]) -> Router:
-    weights = tuple(1.0 if target.weight is None else float(target.weight) for target in node.targets or ())
+    weights = tuple(target.weight for target in node.targets or ())
     targets = tuple(
         _build(target, f"{path}.targets[{index}]", reach if weights[index] else _unreached)
         for index, target in enumerate(node.targets or ())
@@ -172,11 +193,16 @@ def _target(node: Config, path: str) -> Target:
     row = PROVIDERS[provider]
     url = node.custom_host or row.base_url
     if url is None:
-        raise ConfigError(f"{path}.custom_host", f"{provider!r} has no host of its own; give its URL")
-    headers = {header: value for name, header in ORGANISATION_HEADERS.items() if (value := getattr(node, name))}
+        raise ConfigError(
+            f"{path}.custom_host", f"{provider!r} has no host of its own; give its URL"
+        )
+    headers = {
+        header: value
+        for name, header in ORGANISATION_HEADERS.items()
+        if (value := getattr(node, name))
+    }
     if row.auth_header is not None and node.api_key:
         headers[row.auth_header] = row.auth_prefix + node.api_key
-    idle = IDLE_TIMEOUT if node.stream_idle_timeout is None else node.stream_idle_timeout
     return Target(
         path=path,
         provider=provider,
@@ -184,6 +210,6 @@ def _target(node: Config, path: str) -> Target:
         codec=CODEC,
         headers=headers,
         secrets=(node.api_key,) if node.api_key else (),
-        override=dict(node.override_params or {}),
-        idle_timeout=idle / 1000 if idle else float("inf"),
+        override=node.override_params,
+        idle_timeout=node.stream_idle_timeout / 1000 or float("inf"),
     )

@@ -1,9 +1,9 @@
 """What a route may ask for: effects, routes, and the one protocol of everything that routes.
 
-Ground rules: an effect is only what may wait. Clock, random numbers and reporting never wait, so they
-are plain values on `Call`. Expected failures come back as values, so a driver only ever sends answers
-into a route and never throws; it closes the route when it is cancelled. A route belongs to one call;
-routers are frozen and shared by all threads.
+Ground rules: an effect is only what may wait. Clock, random numbers and reporting never wait, so
+they are plain values on `Call`. Expected failures come back as values, so a driver only ever sends
+answers into a route and never throws; it closes the route when it is cancelled. A route belongs to
+one call; routers are frozen and shared by all threads.
 """
 
 from __future__ import annotations

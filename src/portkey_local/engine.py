@@ -28,8 +28,8 @@ COMPILED_KEPT = 128  # configs; a client rarely meets more than a few
 class Options:
     """What a client, or a copy of it by `with_options`, was told about its calls.
 
-    `config`, `defaults` and `overrides` decide the route (see `compile_config`); the rest goes along
-    with each call.
+    `config`, `defaults` and `overrides` decide the route (see `compile_config`); the rest goes
+    along with each call.
     """
 
     config: Any = field(default=None, repr=False)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from portkey_local.model import Event, Listener
 
@@ -29,7 +29,9 @@ logger = logging.getLogger("portkey_local")
 class EventLog:
     """Appends events to a file, one JSON object a line, each with the time of day."""
 
-    def __init__(self, path: str | os.PathLike[str], *, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, wall: Callable[[], float] = time.time
+    ) -> None:
         """Open nothing yet: the file is made by the first event."""
         self.path = Path(path)
         self._wall = wall
@@ -62,7 +64,7 @@ class EventLog:
 class Guarded:
     """A listener that cannot fail a call."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Callable[[Event], object]) -> None:
         """Wrap `listener`."""
         self._listener = listener
         self._complained = False
@@ -74,11 +76,13 @@ class Guarded:
         except Exception:
             if not self._complained:
                 self._complained = True
-                logger.warning("an event listener failed; its later failures are not logged", exc_info=True)
+                logger.warning(
+                    "an event listener failed; its later failures are not logged", exc_info=True
+                )
 
 
 def listener_of(
-    on_event: Callable[[Any], object] | None,
+    on_event: Callable[[Event], object] | None,
     log: EventLog | None,
     *,
     bodies: bool = False,
@@ -87,7 +91,8 @@ def listener_of(
 
     Without `bodies` no event holds what a request said.
     """
-    listeners = [Guarded(listener) for listener in (on_event, log) if listener is not None]
+    given: tuple[Callable[[Event], object] | None, ...] = (on_event, log)
+    listeners = [Guarded(listener) for listener in given if listener is not None]
     if not listeners:
         return None
 

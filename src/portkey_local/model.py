@@ -1,8 +1,8 @@
 """What the engine talks about: requests, targets, calls and outcomes.
 
-Ground rules: everything here is a value. Nothing here performs I/O, reads a clock or draws lots; the
-clock and the random numbers a call uses are given to it. Expected failures are values (`Failure`),
-never exceptions: exceptions are made once, at the client's door.
+Ground rules: everything here is a value. Nothing here performs I/O, reads a clock or draws lots;
+the clock and the random numbers a call uses are given to it. Expected failures are values
+(`Failure`), never exceptions: exceptions are made once, at the client's door.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ def empty() -> Mapping[str, Any]:
     return EMPTY
 
 
-DONE = "[DONE]"  # a stream's last event; compared by identity, for a provider may send the same text
+DONE = (
+    "[DONE]"  # a stream's last event; compared by identity, for a provider may send the same text
+)
 
 
 class Rng(Protocol):
@@ -72,9 +74,9 @@ class ServerEvent:
 class EventReader(Protocol):
     """Turns the bytes of one answer's stream into events; knows when the stream is complete.
 
-    Sans-I/O: `feed` returns the events a chunk completes; at bytes that are no event it says why in
-    `malformed` and returns nothing more. `complete`: the terminal event has come. `ended`: no event can
-    follow. `usage`: the token counts the stream has told.
+    Sans-I/O: `feed` returns the events a chunk completes; at bytes that are no event it says why
+    in `malformed` and returns nothing more. `complete`: the terminal event has come. `ended`: no
+    event can follow. `usage`: the token counts the stream has told.
     """
 
     complete: bool
@@ -112,9 +114,9 @@ class Codec(Protocol):
 class Target:
     """A leaf of a config: a provider, a key, and what it overrides.
 
-    `path` is its place in the config (`config.targets[0]`), `url` the base to which a request's path
-    is appended, `headers` what the target adds (its key among them), `idle_timeout` the seconds that
-    may pass between two events of a stream.
+    `path` is its place in the config (`config.targets[0]`), `url` the base to which a request's
+    path is appended, `headers` what the target adds (its key among them), `idle_timeout` the
+    seconds that may pass between two events of a stream.
     """
 
     path: str
@@ -149,7 +151,9 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A 2xx answer. `data` is its decoded JSON, if it is JSON; `stream` is open if it is a stream."""
+    """A 2xx answer. `data` is its decoded JSON, if it is JSON; `stream` is open if it is a
+    stream.
+    """
 
     target: Target
     answer: Answer
@@ -167,9 +171,9 @@ class Reply:
 class Failure:
     """An attempt that failed, as a value.
 
-    `status` is what `on_status_codes` sees: the provider's own, 408 for our time limits, 500 for the
-    network and for malformed answers, 400 for routing. `answer` is what the provider sent, if it did.
-    `retries` is the count of `x-portkey-retry-attempt-count`: -1 when all are used up.
+    `status` is what `on_status_codes` sees: the provider's own, 408 for our time limits, 500 for
+    the network and for malformed answers, 400 for routing. `answer` is what the provider sent, if
+    it did. `retries` is the count of `x-portkey-retry-attempt-count`: -1 when all are used up.
     """
 
     target: Target | None
@@ -201,8 +205,8 @@ class Attempt:
 class Event:
     """Something that happened on the way of a call; see the README's table of names.
 
-    Times are seconds: `elapsed` since the call began, `duration` of the attempt, `wait` until the next
-    one. Never holds a prompt, an answer or a key.
+    Times are seconds: `elapsed` since the call began, `duration` of the attempt, `wait` until the
+    next one. Never holds a prompt, an answer or a key.
     """
 
     name: str

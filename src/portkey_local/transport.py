@@ -1,17 +1,17 @@
 """Transports: the router behind the interface of httpx's and httpx2's transports.
 
 Ground rules: a request comes in as an HTTP message for the API root `ROOT` and is read into a
-`Request`; a reply goes out as the library's own response, a failure with a provider's answer as that
-answer, and any other failure as the library's own `ReadTimeout`, `ConnectError` or
+`Request`; a reply goes out as the library's own response, a failure with a provider's answer as
+that answer, and any other failure as the library's own `ReadTimeout`, `ConnectError` or
 `RemoteProtocolError`. Each carries the outcome, for a client of ours that wants to say more.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Self, TypeAlias
 
 from portkey_local.drivers.aio import AsyncDriver
 from portkey_local.drivers.streams import StreamBroken
@@ -20,6 +20,7 @@ from portkey_local.engine import Engine, Plan, facts
 from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Request
 from portkey_local.providers.sse import decode_json
 
+Broken: TypeAlias = Callable[[StreamBroken], Exception]
 ROOT = "https://portkey-local.invalid/v1"
 EXTENSION = "portkey_local"  # of a request: its plan; of a response or an error: the outcome
 DROPPED = frozenset(
@@ -36,7 +37,9 @@ DROPPED = frozenset(
     }
 )
 DROPPED_PREFIXES = ("x-stainless-", "x-portkey-")
-RESPONSE_DROPPED = frozenset({"content-length", "content-encoding", "transfer-encoding", "connection"})
+RESPONSE_DROPPED = frozenset(
+    {"content-length", "content-encoding", "transfer-encoding", "connection"}
+)
 
 
 def request_from(message: Any, content: bytes) -> Request:
@@ -100,7 +103,9 @@ def has_answer(failure: Failure) -> bool:
 
 
 def seconds_of(timeout: Any) -> float:
-    """Return a request's time limit in seconds, infinity for none, from httpx's extension or object."""
+    """Return a request's time limit in seconds, infinity for none, from httpx's extension or
+    object.
+    """
     if timeout is None:
         return float("inf")
     if isinstance(timeout, dict):
@@ -136,9 +141,11 @@ class _Bridge:
         if outcome.answer is not None:
             content = outcome.answer.content
         else:
-            content = synthetic_body(outcome)  # type: ignore[arg-type]  # a reply always has an answer
+            content = synthetic_body(outcome)
             headers["content-type"] = "application/json"
-        return self._library.Response(outcome.status, headers=headers, content=content, extensions=extensions)
+        return self._library.Response(
+            outcome.status, headers=headers, content=content, extensions=extensions
+        )
 
     def error(self, call: Call, failure: Failure) -> Exception:
         name = {Fault.TIMEOUT: "ReadTimeout", Fault.NETWORK: "ConnectError"}.get(
@@ -150,44 +157,50 @@ class _Bridge:
 
 
 @cache
-def transports(library: Any) -> tuple[type, type]:
+def transports(library: Any) -> tuple[type, type]:  # noqa: C901 - four small classes, no branches
     """Return the synchronous and the asynchronous transport class for httpx or httpx2."""
 
-    class Bytes(library.SyncByteStream):  # type: ignore[misc,name-defined]
+    class Bytes(library.SyncByteStream):  # type: ignore[misc]
         """The raw bytes of an open stream, event by event."""
 
-        def __init__(self, events: Any, broken: Callable[[StreamBroken], Exception]) -> None:
+        def __init__(self, events: Any, broken: Broken) -> None:
             self._events = events
             self._broken = broken
 
-        def __iter__(self) -> Iterator[bytes]:
+        def __iter__(self) -> Self:
+            return self
+
+        def __next__(self) -> bytes:
             try:
-                for event in self._events:
-                    yield event.raw
+                raw: bytes = next(self._events).raw
             except StreamBroken as error:
                 raise self._broken(error) from error
+            return raw
 
         def close(self) -> None:
             self._events.close()
 
-    class AsyncBytes(library.AsyncByteStream):  # type: ignore[misc,name-defined]
-        """The raw bytes of an open stream, event by event."""
+    class AsyncBytes(library.AsyncByteStream):  # type: ignore[misc]
+        """The raw bytes of an open stream; no generator, which the SDK would leave unfinished."""
 
-        def __init__(self, events: Any, broken: Callable[[StreamBroken], Exception]) -> None:
+        def __init__(self, events: Any, broken: Broken) -> None:
             self._events = events
             self._broken = broken
 
-        async def __aiter__(self) -> AsyncIterator[bytes]:
+        def __aiter__(self) -> Self:
+            return self
+
+        async def __anext__(self) -> bytes:
             try:
-                async for event in self._events:
-                    yield event.raw
+                raw: bytes = (await anext(self._events)).raw
             except StreamBroken as error:
                 raise self._broken(error) from error
+            return raw
 
         async def aclose(self) -> None:
             await self._events.close()
 
-    class RouterTransport(library.BaseTransport):  # type: ignore[misc,name-defined]
+    class RouterTransport(library.BaseTransport):  # type: ignore[misc]
         """Routes every request; `broken` makes the exception of a stream that breaks."""
 
         def __init__(
@@ -195,7 +208,7 @@ def transports(library: Any) -> tuple[type, type]:
             driver: SyncDriver,
             engine: Engine,
             plan: Plan,
-            broken: Callable[[StreamBroken], Exception],
+            broken: Broken,
         ) -> None:
             self._driver = driver
             self._bridge = _Bridge(library, engine, plan)
@@ -209,7 +222,7 @@ def transports(library: Any) -> tuple[type, type]:
                 stream = Bytes(outcome.stream, self._broken)
             return self._bridge.response(call, outcome, stream)
 
-    class AsyncRouterTransport(library.AsyncBaseTransport):  # type: ignore[misc,name-defined]
+    class AsyncRouterTransport(library.AsyncBaseTransport):  # type: ignore[misc]
         """Routes every request; `broken` makes the exception of a stream that breaks."""
 
         def __init__(
@@ -217,7 +230,7 @@ def transports(library: Any) -> tuple[type, type]:
             driver: AsyncDriver,
             engine: Engine,
             plan: Plan,
-            broken: Callable[[StreamBroken], Exception],
+            broken: Broken,
         ) -> None:
             self._driver = driver
             self._bridge = _Bridge(library, engine, plan)

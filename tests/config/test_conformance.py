@@ -10,7 +10,7 @@ from portkey_local.errors import ConfigError
 
 CASES = Path(__file__).parents[2].parent / "shared" / "conformance" / "cases.json"
 # Their own words for what does not work yet; such a case loads once its row leaves NOT_BUILT.
-UNBUILT = "not built in this version yet"
+LATER = ("not built in this version yet", "not spoken in this version yet")
 
 pytestmark = pytest.mark.skipif(
     not CASES.exists(), reason="shared/conformance/cases.json is not here"
@@ -52,12 +52,11 @@ def test_refused(case):
 @pytest.mark.parametrize("case", cases(refused=False))
 def test_taken_unless_not_built(case):
     for config in configs(case):
+        problems = ()
         try:
             taken(config)
         except ConfigError as error:
-            other = [
-                message
-                for _, message in error.problems
-                if UNBUILT not in message and "not spoken" not in message
-            ]
-            assert not other, error
+            problems = error.problems
+        assert not [
+            message for _, message in problems if not any(words in message for words in LATER)
+        ]

@@ -102,6 +102,10 @@ def test_files_that_cannot_be_read(tmp_path):
     assert "not UTF-8" in str(refused(tmp_path / "latin.json"))
 
 
+def test_a_path_with_a_null_character():
+    assert "null character" in str(refused(Path("a\0b")))
+
+
 def test_a_field_written_twice_in_json_text():
     assert "'name' is written twice" in str(refused('{"name": "a", "name": "b"}'))
 

@@ -116,17 +116,23 @@ secrets = st.sampled_from(
 )
 
 
+def refusal_of(source):
+    try:
+        check(load(source), known=set(), native=set(), nearest=lambda _: None)
+    except ConfigError as error:
+        return error
+    return None
+
+
 @settings(max_examples=200)
 @given(configs, st.data())
 def test_no_error_and_no_repr_gives_a_secret_away(source, data):
     place = data.draw(st.sampled_from(list(places(source))))
     wrong = planted(source, place, data.draw(secrets))
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            config = load(wrong)
-            check(config, known=set(), native=set(), nearest=lambda _: None)
-    except ConfigError as error:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        error = refusal_of(wrong)
+    if error is not None:
         assert "Xyzzy" not in "".join(traceback.format_exception(error))
         assert "Xyzzy" not in repr(error.args)
     assert "Xyzzy" not in str([str(each.message) for each in caught])
@@ -175,8 +181,7 @@ anything = st.recursive(
     st.dictionaries(st.sampled_from(sorted(Config.model_fields)) | st.text(), anything, max_size=5)
 )
 def test_any_mapping_is_taken_or_refused_and_nothing_else(source):
-    try:
-        load(source)
-    except ConfigError as error:
+    error = refusal_of(source)
+    if error is not None:
         assert error.problems
         assert str(error).startswith(error.path)

@@ -10,19 +10,11 @@ SAMPLES = {
     "cb_config": {"failure_threshold": 3},
     "vertex_service_account_json": {"type": "x"},
     "forward_headers": ["x-a"],
-    **dict.fromkeys(
-        (
-            "input_guardrails",
-            "output_guardrails",
-            "default_input_guardrails",
-            "default_output_guardrails",
-            "input_mutators",
-            "output_mutators",
-            "before_request_hooks",
-            "after_request_hooks",
-        ),
-        [{"default.contains": {}}],
-    ),
+    **{
+        name: [{"default.contains": {}}]
+        for name in Config.model_fields
+        if name.endswith(("_guardrails", "_mutators", "_hooks"))
+    },
 }
 BUILT = {
     "strategy", "targets", "name", "weight", "provider", "api_key", "virtual_key", "override_params", "retry",

@@ -1,7 +1,8 @@
 """What a client is told: Portkey's arguments, read into the options of an engine.
 
-Ground rules: nothing is accepted and ignored. An argument whose behaviour is not built yet, and one
-that only the hosted product understands, is refused with what to do instead; a typo names its neighbour.
+Ground rules: nothing is accepted and ignored. An argument whose behaviour is not built yet, and
+one that only the hosted product understands, is refused with what to do instead; a typo names its
+neighbour.
 """
 
 from __future__ import annotations
@@ -48,7 +49,15 @@ NOT_BUILT: Mapping[str, str] = {
     "instrumentation": "not built yet; use on_event= or event_log=",
     "websocket_base_url": "websockets are not routed",
 }
-NOT_BUILT_PREFIXES = ("anthropic_", "aws_", "azure_", "vertex_", "workers_ai_", "huggingface_", "fireworks_")
+NOT_BUILT_PREFIXES = (
+    "anthropic_",
+    "aws_",
+    "azure_",
+    "vertex_",
+    "workers_ai_",
+    "huggingface_",
+    "fireworks_",
+)
 SECONDS_LIMIT = 600  # a request_timeout above this was surely meant in milliseconds
 LOOKS_LIKE_PORTKEY = ("api.portkey.ai", "aws-us.api.portkey.ai")
 
@@ -62,7 +71,9 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         if name in NOT_BUILT or name.startswith(NOT_BUILT_PREFIXES):
             if value is None or value is False:
                 continue
-            reason = NOT_BUILT.get(name, "this provider's own language is not spoken in this version yet")
+            reason = NOT_BUILT.get(
+                name, "this provider's own language is not spoken in this version yet"
+            )
             raise ConfigError(name, f"known, but {reason}")
         near = difflib.get_close_matches(name, sorted(known | NOT_BUILT.keys()), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -70,7 +81,8 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         raise TypeError(msg)
     if given.get("max_retries"):
         raise ConfigError(
-            "max_retries", "the router is the one owner of retries; set config={'retry': {'attempts': ...}}"
+            "max_retries",
+            "the router is the one owner of retries; set config={'retry': {'attempts': ...}}",
         )
     return {name: value for name, value in given.items() if name in known}
 
@@ -100,7 +112,9 @@ def options(given: Mapping[str, Any]) -> Options:
 
 
 def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a copy: a newly named target replaces the old config's own targets."""
+    """Return the arguments of a copy: a newly named target replaces the old config's own
+    targets.
+    """
     merged = {**old, **new}
     if ("provider" in new or "virtual_key" in new) and "config" not in new:
         merged.pop("config", None)
@@ -119,8 +133,12 @@ def _milliseconds(seconds: Any) -> float:
     return float(seconds) * 1000
 
 
-def _base_url(given: Mapping[str, Any], defaults: dict[str, Any], overrides: dict[str, Any]) -> None:
-    """Read `base_url`: the hosted gateway's is not needed; alone, it is an OpenAI-compatible host's."""
+def _base_url(
+    given: Mapping[str, Any], defaults: dict[str, Any], overrides: dict[str, Any]
+) -> None:
+    """Read `base_url`: the hosted gateway's is not needed; alone, it is an OpenAI-compatible
+    host's.
+    """
     url = given.get("base_url")
     if url is None or urllib.parse.urlsplit(str(url)).hostname in LOOKS_LIKE_PORTKEY:
         return

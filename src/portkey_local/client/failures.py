@@ -1,8 +1,8 @@
 """From a failure to the exception a user of the openai package expects.
 
-Exactly the installed package's classes, so that `except RateLimitError` works as before. The message
-says what happened, at which target, and what was tried before; it never holds a key. Every exception
-has a `response` with the `x-portkey-*` headers, made up where no provider answered.
+Exactly the installed package's classes, so that `except RateLimitError` works as before. The
+message says what happened, at which target, and what was tried before; it never holds a key. Every
+exception has a `response` with the `x-portkey-*` headers, made up where no provider answered.
 """
 
 from __future__ import annotations
@@ -19,16 +19,22 @@ from portkey_local.transport import ROOT, response_headers, synthetic_body
 
 
 class StreamInterrupted(openai.APIError):
-    """A stream broke after its first event: cut, stalled or malformed. What was read is not whole."""
+    """A stream broke after its first event: cut, stalled or malformed. What was read is not
+    whole.
+    """
 
 
 def http_library() -> Any:
-    """Return the HTTP library of the installed openai package: httpx2 (openai 3) or httpx (openai 2)."""
+    """Return the HTTP library of the installed openai package: httpx2 (openai 3) or httpx (openai
+    2).
+    """
     return sys.modules[openai.DefaultHttpxClient.__mro__[1].__module__.split(".")[0]]
 
 
 def exception(client: Any, call: Call, failure: Failure) -> Exception:
-    """Return the exception for a failure; `client` is the openai client whose rules map statuses."""
+    """Return the exception for a failure; `client` is the openai client whose rules map
+    statuses.
+    """
     response = _response(call, failure)
     request = response.request
     error: openai.APIError
@@ -41,7 +47,9 @@ def exception(client: Any, call: Call, failure: Failure) -> Exception:
             error = openai.APITimeoutError(request=request)
             error.message = f"Request timed out: {failure.message}"
         case Fault.NETWORK:
-            error = openai.APIConnectionError(message=f"Connection error: {failure.message}", request=request)
+            error = openai.APIConnectionError(
+                message=f"Connection error: {failure.message}", request=request
+            )
         case Fault.ERROR_EVENT:
             error = openai.APIError(failure.message, request, body=failure.error)
         case Fault.MALFORMED:
@@ -61,11 +69,18 @@ def told(error: openai.APIError, message: str, call: Call, target: Target | None
     error.args = (text,)
 
 
-def interrupted(call: Call, target: Target, response: Any, broken: StreamBroken) -> StreamInterrupted:
+def interrupted(
+    call: Call, target: Target, response: Any, broken: StreamBroken
+) -> StreamInterrupted:
     """Return the exception for a stream that broke."""
     error = StreamInterrupted(str(broken), response.request, body=None)
     error.response = response  # type: ignore[attr-defined]
-    told(error, f"Stream interrupted: {broken}. What was read so far is not the whole answer", call, target)
+    told(
+        error,
+        f"Stream interrupted: {broken}. What was read so far is not the whole answer",
+        call,
+        target,
+    )
     return error
 
 
@@ -89,7 +104,10 @@ def _response(call: Call, failure: Failure) -> Any:
         content = synthetic_body(failure)
         headers = {**headers, "content-type": "application/json"}
     return library.Response(
-        failure.status, headers=headers, content=content, request=request_of(library, call, failure.target)
+        failure.status,
+        headers=headers,
+        content=content,
+        request=request_of(library, call, failure.target),
     )
 
 

@@ -9,11 +9,11 @@ import openai
 INSTEAD = {
     "admin": "users and workspaces exist only on the hosted product",
     "analytics": "use event_log= or on_event= and any analysis tool",
-    "api_keys": "no Portkey account is needed; provider keys come from virtual_keys=, keys.toml or the "
-    "environment",
+    "api_keys": "no Portkey account is needed; provider keys come from virtual_keys=, keys.toml or "
+    "the environment",
     "collections": "keep prompts in your own repository",
-    "configs": "pass config= a dict or a file, or put it into configs/<id>.json of the home directory",
-    "feedback": "record feedback yourself, by trace_id, beside the events of event_log=",
+    "configs": "pass config= a dict or a file, or put it into configs/<id>.json of the home folder",
+    "feedback": "record feedback by trace_id beside the events of event_log=",
     "generations": "use chat.completions.create",
     "guardrails": "pass guardrails in the config",
     "integrations": "name the provider in the config",
@@ -28,7 +28,9 @@ INSTEAD = {
 
 
 class HostedOnlyError(openai.OpenAIError, NotImplementedError):
-    """The resource exists only on Portkey's hosted product; the message says what to use instead."""
+    """The resource exists only on Portkey's hosted product; the message says what to use
+    instead.
+    """
 
 
 class HostedOnly:
@@ -46,7 +48,8 @@ class HostedOnly:
 
     def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Raise HostedOnlyError."""
-        msg = f"client.{self._name} exists only on the hosted product: {INSTEAD[self._name.split('.')[0]]}"
+        instead = INSTEAD[self._name.split(".")[0]]
+        msg = f"client.{self._name} exists only on the hosted product: {instead}"
         raise HostedOnlyError(msg)
 
     def __repr__(self) -> str:

@@ -11,11 +11,11 @@ from portkey_local.client.failures import StreamInterrupted, exception, http_lib
 from portkey_local.client.resources import AsyncChat, Chat
 from portkey_local.client.results import build
 from portkey_local.client.routed import Routed
-from portkey_local.client.streams import AsyncPortkeyStream, PortkeyStream
+from portkey_local.client.streams import AsyncPortkeyStream, PortkeyStream, chunk_type
 from portkey_local.drivers.aio import AsyncDriver
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.drivers.sync import SyncDriver
-from portkey_local.model import Failure, Request
+from portkey_local.model import Failure, Outcome, Request
 from portkey_local.transport import ROOT, transports
 from portkey_local.wire.chosen import ChosenWire
 from portkey_local.wire.given import GivenAsyncWire, GivenWire
@@ -31,12 +31,13 @@ def _broken(error: StreamBroken) -> Exception:
 class Portkey(Routed, openai.OpenAI):
     """openai's client with Portkey's routing, in this process.
 
-    Takes `portkey_ai`'s arguments: `config` (a dict, JSON text, a file, or the id of a file in the home
-    directory), `provider`, `virtual_key`, `trace_id`, `metadata`, `custom_host`, and `request_timeout` in
-    seconds. Ours: `virtual_keys` (name to key or target fields), `on_event` and `event_log` (see the
-    README's table of events), `connections`, `http_client` (a client or transport of httpx or httpx2 that
-    carries the calls), `rng` (a `random.Random`, for runs that can be repeated). `timeout` bounds a whole
-    call, up to the first event of a stream. `api_key` is not needed.
+    Takes `portkey_ai`'s arguments: `config` (a dict, JSON text, a file, or the id of a file in the
+    home directory), `provider`, `virtual_key`, `trace_id`, `metadata`, `custom_host`, and
+    `request_timeout` in seconds. Ours: `virtual_keys` (name to key or target fields), `on_event`
+    and `event_log` (see the README's table of events), `connections`, `http_client` (a client or
+    transport of httpx or httpx2 that carries the calls), `rng` (a `random.Random`, for runs that
+    can be repeated). `timeout` bounds a whole call, up to the first event of a stream. `api_key`
+    is not needed.
 
     Raises ConfigError for a config that cannot be used, before any call. Calls raise openai's own
     exceptions, and `StreamInterrupted` from a stream that breaks.
@@ -48,7 +49,11 @@ class Portkey(Routed, openai.OpenAI):
             """Compile the config; make no connection."""
             self._begin(given)
             client = self._given.get("http_client")
-            wire = GivenWire(client) if client is not None else CoreWire(self._given.get("connections"))
+            wire = (
+                GivenWire(client)
+                if client is not None
+                else CoreWire(self._given.get("connections"))
+            )
             self._driver = SyncDriver(wire)
             library = http_library()
             transport = transports(library)[0](self._driver, self._engine, self._plan, _broken)
@@ -60,6 +65,9 @@ class Portkey(Routed, openai.OpenAI):
         """Chat completions."""
         return Chat(self)
 
+    def _prepare_request(self, request: Any) -> None:
+        self._mark(request)
+
     def request(
         self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None
     ) -> Any:
@@ -70,7 +78,8 @@ class Portkey(Routed, openai.OpenAI):
                 return super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
             except openai.APIError as error:
                 raise self._retold(error) from error.__cause__
-        result = self._send(cast_to, request, options.timeout, options)
+        chunk = chunk_type(cast_to, stream_cls) if stream else cast_to
+        result = self._send(chunk, request, options.timeout, options)
         if not stream and not isinstance(options.post_parser, openai.NotGiven):
             return options.post_parser(result)
         return result
@@ -78,7 +87,7 @@ class Portkey(Routed, openai.OpenAI):
     def _send(self, cast_to: Any, request: Request, timeout: Any, options: Any = None) -> Any:
         """Route a request by the fast door."""
         call = self._call(request, timeout)
-        outcome = self._driver.run(self._plan.router.route(call))
+        outcome: Outcome = self._driver.run(self._plan.router.route(call))
         if isinstance(outcome, Failure):
             raise exception(self, call, outcome)
         if outcome.stream is not None:
@@ -86,7 +95,9 @@ class Portkey(Routed, openai.OpenAI):
         return build(cast_to, call, outcome)
 
     def post(self, path: str, **arguments: Any) -> Any:
-        """Post to any path: with `cast_to` as the SDK does, without it the arguments are the body."""
+        """Post to any path: with `cast_to` as the SDK does, without it the arguments are the
+        body.
+        """
         if "cast_to" in arguments:
             return super().post(path, **arguments)
         return super().post(path, cast_to=object, body=arguments)
@@ -105,8 +116,8 @@ class Portkey(Routed, openai.OpenAI):
 class AsyncPortkey(Routed, openai.AsyncOpenAI):
     """The same for asynchronous code, on asyncio and trio.
 
-    `wire="httpx"` sends by httpcore instead of aiohttp on asyncio; trio always does. Everything else is
-    as for `Portkey`.
+    `wire="httpx"` sends by httpcore instead of aiohttp on asyncio; trio always does. Everything
+    else is as for `Portkey`.
     """
 
     if not TYPE_CHECKING:
@@ -123,7 +134,9 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):
             self._driver = AsyncDriver(wire)
             library = http_library()
             transport = transports(library)[1](self._driver, self._engine, self._plan, _broken)
-            bridge = library.AsyncClient(transport=transport, trust_env=False, follow_redirects=True)
+            bridge = library.AsyncClient(
+                transport=transport, trust_env=False, follow_redirects=True
+            )
             super().__init__(http_client=bridge, **self._sdk_arguments())
 
     @cached_property
@@ -132,7 +145,7 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):
         return AsyncChat(self)
 
     async def _prepare_request(self, request: Any) -> None:
-        Routed._prepare_request(self, request)
+        self._mark(request)
 
     async def request(
         self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None
@@ -144,7 +157,8 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):
                 return await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
             except openai.APIError as error:
                 raise self._retold(error) from error.__cause__
-        result = await self._send(cast_to, request, options.timeout, options)
+        chunk = chunk_type(cast_to, stream_cls) if stream else cast_to
+        result = await self._send(chunk, request, options.timeout, options)
         if not stream and not isinstance(options.post_parser, openai.NotGiven):
             return options.post_parser(result)
         return result
@@ -152,7 +166,7 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):
     async def _send(self, cast_to: Any, request: Request, timeout: Any, options: Any = None) -> Any:
         """Route a request by the fast door."""
         call = self._call(request, timeout)
-        outcome = await self._driver.run(self._plan.router.route(call))
+        outcome: Outcome = await self._driver.run(self._plan.router.route(call))
         if isinstance(outcome, Failure):
             raise exception(self, call, outcome)
         if outcome.stream is not None:
@@ -160,7 +174,9 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):
         return build(cast_to, call, outcome)
 
     async def post(self, path: str, **arguments: Any) -> Any:
-        """Post to any path: with `cast_to` as the SDK does, without it the arguments are the body."""
+        """Post to any path: with `cast_to` as the SDK does, without it the arguments are the
+        body.
+        """
         if "cast_to" in arguments:
             return await super().post(path, **arguments)
         return await super().post(path, cast_to=object, body=arguments)

@@ -1,9 +1,9 @@
 """Chat completions by the fast door.
 
 A call whose arguments are plain JSON becomes a request at once. Anything else (pydantic models,
-iterators, extra headers, a wrong type) goes the SDK's own way, with the SDK's own errors. `model` may be
-left out where the targets bring it; arguments that the SDK does not know are sent to the provider, as
-`portkey_ai` does.
+iterators, extra headers, a wrong type) goes the SDK's own way, with the SDK's own errors. `model`
+may be left out where the targets bring it; arguments that the SDK does not know are sent to the
+provider, as `portkey_ai` does.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from openai import NotGiven, Omit
-from openai.resources.chat.chat import AsyncChat as OpenAIAsyncChat
-from openai.resources.chat.chat import Chat as OpenAIChat
-from openai.resources.chat.completions import AsyncCompletions as OpenAIAsyncCompletions
-from openai.resources.chat.completions import Completions as OpenAICompletions
+from openai.resources.chat.chat import AsyncChat as OpenAIAsyncChat, Chat as OpenAIChat
+from openai.resources.chat.completions import (
+    AsyncCompletions as OpenAIAsyncCompletions,
+    Completions as OpenAICompletions,
+)
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from portkey_local.model import Request

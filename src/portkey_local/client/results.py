@@ -1,7 +1,7 @@
 """Results in openai's own types, built as the SDK builds them, with the facts of the route.
 
-`get_headers()` is put on each result as an attribute of the instance, as the SDK itself does with the
-request id: the class stays openai's, so results compare equal to the bare SDK's.
+`get_headers()` is put on each result as an attribute of the instance, as the SDK itself does with
+the request id: the class stays openai's, so results compare equal to the bare SDK's.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from openai import BaseModel
-from openai._models import construct_type
 
+from portkey_local.client.construct import construct
 from portkey_local.engine import facts
 from portkey_local.model import Call, Reply
 
@@ -49,13 +49,15 @@ class Known:
 def short(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that are ours, without their prefix."""
     return {
-        name.removeprefix(PREFIX): value for name, value in headers.items() if name.startswith(PREFIX)
+        name.removeprefix(PREFIX): value
+        for name, value in headers.items()
+        if name.startswith(PREFIX)
     }
 
 
 def build(cast_to: Any, call: Call, reply: Reply) -> Any:
     """Return the reply's JSON as `cast_to`, with the request id and `get_headers` on it."""
-    result = construct_type(type_=cast_to, value=reply.data)
+    result = construct(cast_to, reply.data)
     if isinstance(result, BaseModel):
         result.__dict__["_request_id"] = reply.answer.headers.get("x-request-id")
         result.__dict__["get_headers"] = Headers(call, reply)

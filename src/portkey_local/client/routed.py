@@ -1,8 +1,8 @@
 """What the synchronous and the asynchronous client share: everything that does not wait.
 
-Two doors lead into one router. The *fast door* takes plain JSON calls and streams straight to it and
-skips the SDK's request building; the *transport* takes everything else (uploads, binary answers, raw
-responses) as an HTTP request of the SDK's own. Both give the same results.
+Two doors lead into one router. The *fast door* takes plain JSON calls and streams straight to it
+and skips the SDK's request building; the *transport* takes everything else (uploads, binary
+answers, raw responses) as an HTTP request of the SDK's own. Both give the same results.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from openai import BaseModel
 from openai._constants import OVERRIDE_CAST_TO_HEADER, RAW_RESPONSE_HEADER
 
 from portkey_local.client import arguments
-from portkey_local.client.failures import exception, http_library, told
+from portkey_local.client.failures import exception, told
 from portkey_local.client.hosted import INSTEAD, HostedOnly
 from portkey_local.credentials import Vault
 from portkey_local.engine import Engine, Plan
@@ -49,44 +49,40 @@ class Routed:
 
     def _sdk_arguments(self) -> dict[str, Any]:
         """Return what openai's constructor is given; its own HTTP client is never built."""
-        kept = {
+        kept: dict[str, Any] = {
             name: self._given[name]
             for name in ("default_headers", "default_query", "timeout", "webhook_secret")
             if name in self._given
         }
-        return {"api_key": arguments.api_key(self._given), "base_url": ROOT, "max_retries": 0, **kept}
+        own: dict[str, Any] = {
+            "api_key": arguments.api_key(self._given),
+            "base_url": ROOT,
+            "max_retries": 0,
+        }
+        return {**own, **kept}
 
     def copy(self, **changes: Any) -> Self:
         """Return a client with other options, over the same connections. Also `with_options`.
 
-        Takes the routing arguments of the constructor (`config`, `virtual_key`, `provider`, `trace_id`,
-        `metadata`, ...) and `timeout`, `default_headers`, `default_query`, `api_key`.
+        Takes the routing arguments of the constructor (`config`, `virtual_key`, `provider`,
+        `trace_id`, `metadata`, ...) and `timeout`, `default_headers`, `default_query`, `api_key`.
         """
         new = arguments.checked(changes)
         if wrong := new.keys() & arguments.ONE_CLIENT:
             msg = f"{', '.join(sorted(wrong))}: belongs to the whole client; make a new one"
             raise TypeError(msg)
         twin = self.__class__.__new__(self.__class__)
-        cached = {name for name in self.__dict__ if isinstance(_static(type(self), name), cached_property)}
+        cached = {
+            name for name in self.__dict__ if isinstance(_static(type(self), name), cached_property)
+        }
         twin.__dict__.update({k: v for k, v in self.__dict__.items() if k not in cached})
         if routing := {name: value for name, value in new.items() if name in arguments.ROUTING}:
             twin._given = arguments.changed(self._given, routing)
             twin._plan = self._engine.plan(arguments.options(twin._given))
-        twin._take_sdk_options(new)
+        _take_sdk_options(twin, new)
         return twin
 
     with_options = copy
-
-    def _take_sdk_options(self: Any, new: Mapping[str, Any]) -> None:
-        if "timeout" in new:
-            self.timeout = new["timeout"]
-        if "default_headers" in new:
-            self._custom_headers = {**self._custom_headers, **(new["default_headers"] or {})}
-        if "default_query" in new:
-            self._custom_query = {**self._custom_query, **(new["default_query"] or {})}
-        for name in ("api_key", "webhook_secret"):
-            if new.get(name) is not None:
-                setattr(self, name, new[name])
 
     def __getattr__(self, name: str) -> HostedOnly:
         """Answer for the resources that only the hosted product has."""
@@ -138,17 +134,13 @@ class Routed:
 
     def _headers(self: Any, given: Any) -> Mapping[str, str] | None:
         """Return a call's headers, or None when they ask for what only the SDK's own way gives."""
-        custom = self._custom_headers
+        custom: Mapping[str, Any] = self._custom_headers
         if not isinstance(given, Mapping) or not given:
-            return _plain_headers() if not custom else self._merged(custom)
+            return _merged(custom) if custom else _plain_headers()
         lower = {name.lower(): value for name, value in given.items()}
         if lower.keys() & SPECIAL_HEADERS or lower.get("content-type", JSON) != JSON:
             return None
-        return self._merged({**{n.lower(): v for n, v in custom.items()}, **lower})
-
-    def _merged(self, custom: Mapping[str, Any]) -> dict[str, str]:
-        merged = {**_plain_headers(), **{name.lower(): value for name, value in custom.items()}}
-        return passed_on({name: value for name, value in merged.items() if isinstance(value, str)})
+        return _merged({**{n.lower(): v for n, v in custom.items()}, **lower})
 
     def _call(self: Any, request: Request, timeout: Any) -> Call:
         limit = timeout if timeout is None or isinstance(timeout, (int, float)) else None
@@ -160,12 +152,14 @@ class Routed:
 
     # --- the transport
 
-    def _prepare_request(self, request: Any) -> None:
+    def _mark(self, request: Any) -> None:
         """Tell the transport which copy of the client sends the request."""
         request.extensions[EXTENSION] = self._plan
 
     def _retold(self, error: openai.APIError) -> openai.APIError | Exception:
-        """Return an exception that the SDK raised for a routed request, with what the router knows."""
+        """Return an exception that the SDK raised for a routed request, with what the router
+        knows.
+        """
         outcome = getattr(error.__cause__, EXTENSION, None)
         if outcome is not None:
             return exception(self, *outcome)
@@ -177,9 +171,30 @@ class Routed:
         return error
 
 
+def _take_sdk_options(client: Any, new: Mapping[str, Any]) -> None:
+    if "timeout" in new:
+        client.timeout = new["timeout"]
+    if "default_headers" in new:
+        client._custom_headers = {**client._custom_headers, **(new["default_headers"] or {})}
+    if "default_query" in new:
+        client._custom_query = {**client._custom_query, **(new["default_query"] or {})}
+    for name in ("api_key", "webhook_secret"):
+        if new.get(name) is not None:
+            setattr(client, name, new[name])
+
+
+def _merged(custom: Mapping[str, Any]) -> dict[str, str]:
+    merged = {**_plain_headers(), **{name.lower(): value for name, value in custom.items()}}
+    return passed_on({name: value for name, value in merged.items() if isinstance(value, str)})
+
+
 @lru_cache(maxsize=512)
 def _is_model(cast_to: Any) -> bool:
-    return inspect.isclass(cast_to) and issubclass(cast_to, BaseModel) and not hasattr(cast_to, "build")
+    return (
+        inspect.isclass(cast_to)
+        and issubclass(cast_to, BaseModel)
+        and not hasattr(cast_to, "build")
+    )
 
 
 @lru_cache(maxsize=1)
@@ -195,8 +210,3 @@ def _plain_headers() -> Mapping[str, str]:
 
 def _static(owner: type, name: str) -> Any:
     return inspect.getattr_static(owner, name, None)
-
-
-def sdk_library() -> Any:
-    """Return the HTTP library whose clients the installed openai package takes."""
-    return http_library()

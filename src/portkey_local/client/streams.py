@@ -1,17 +1,19 @@
 """Streams in openai's own types, over a driver's parsed events.
 
-They are `openai.Stream` and `openai.AsyncStream`, so that every helper of the SDK takes them; the SDK's
-own decoding of bytes is left out, because the events have been parsed on the way.
+They are `openai.Stream` and `openai.AsyncStream`, so that every helper of the SDK takes them; the
+SDK's own decoding of bytes is left out, because the events have been parsed on the way.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from functools import cached_property
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from openai import APIError, AsyncStream, Stream
+from openai._streaming import extract_stream_chunk_type
 
+from portkey_local.client.construct import converter
 from portkey_local.client.failures import http_library, interrupted, request_of
 from portkey_local.client.results import short
 from portkey_local.drivers.streams import StreamBroken
@@ -22,26 +24,37 @@ from portkey_local.transport import response_headers
 T = TypeVar("T")
 
 
+@lru_cache(maxsize=256)
+def chunk_type(cast_to: Any, stream_cls: Any) -> Any:
+    """Return the type of a stream's chunks, as the SDK reads it off the stream class."""
+    return cast_to if stream_cls is None else extract_stream_chunk_type(stream_cls)
+
+
 class _Chunks:
     """What both forms share: from an event to a chunk of the SDK's."""
 
     def __init__(self, client: Any, cast_to: Any, options: Any, call: Call, reply: Reply) -> None:
         self._client = client
-        self._cast_to = cast_to
         self._options = options
         self._call = call
         self._reply = reply
+        self._construct = converter(cast_to)
         self._named = bool(options is not None and options.synthesize_event_and_data)
 
-    @cached_property
-    def response(self) -> Any:
-        """The provider's answer as a response of the HTTP library; its body is read by the stream."""
+    def _response(self) -> Any:
         library = http_library()
         return library.Response(
             self._reply.status,
             headers=response_headers(self._call, self._reply),
             request=request_of(library, self._call, self._reply.target),
         )
+
+    def __getattr__(self, name: str) -> Any:
+        """Make `response` when it is asked for: the answer as the HTTP library's own object."""
+        if name == "response":
+            self.response = self._response()
+            return self.response
+        raise AttributeError(name)
 
     def get_headers(self) -> dict[str, str]:
         """Return the `x-portkey-*` headers without their prefix."""
@@ -54,17 +67,17 @@ class _Chunks:
             self._raise_error(data["error"])
         if thread or self._named:
             data = {"data": data, "event": event.name}
-        return self._client._process_response_data(data=data, cast_to=self._cast_to, response=None)
+        return self._construct(data)
 
     def _raise_error(self, error: Any) -> None:
         """Raise what the SDK raises for an error event."""
         message = error.get("message") if isinstance(error, dict) else None
         if not isinstance(message, str) or not message:
             message = "An error occurred during streaming"
-        raise APIError(message, self.response.request, body=error)
+        raise APIError(message, self._response().request, body=error)
 
     def _interrupted(self, broken: StreamBroken) -> APIError:
-        return interrupted(self._call, self._reply.target, self.response, broken)
+        return interrupted(self._call, self._reply.target, self._response(), broken)
 
 
 class PortkeyStream(_Chunks, Stream[T]):
@@ -72,7 +85,7 @@ class PortkeyStream(_Chunks, Stream[T]):
 
     def __init__(self, client: Any, cast_to: Any, options: Any, call: Call, reply: Reply) -> None:
         """Take over an open reply."""
-        super().__init__(client, cast_to, options, call, reply)
+        _Chunks.__init__(self, client, cast_to, options, call, reply)
         self._iterator = self.__stream__()
 
     def __stream__(self) -> Iterator[T]:
@@ -93,11 +106,13 @@ class PortkeyStream(_Chunks, Stream[T]):
 
 
 class AsyncPortkeyStream(_Chunks, AsyncStream[T]):
-    """An asynchronous stream of chunks; close it, or use it as a context manager, to leave early."""
+    """An asynchronous stream of chunks; close it, or use it as a context manager, to leave
+    early.
+    """
 
     def __init__(self, client: Any, cast_to: Any, options: Any, call: Call, reply: Reply) -> None:
         """Take over an open reply."""
-        super().__init__(client, cast_to, options, call, reply)
+        _Chunks.__init__(self, client, cast_to, options, call, reply)
         self._iterator = self.__stream__()
 
     async def __stream__(self) -> AsyncIterator[T]:

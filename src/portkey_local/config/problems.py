@@ -68,8 +68,6 @@ def shown(value: object, location: Location = ()) -> str:
 
 
 def _scalar(value: object) -> str:
-    if value is None:
-        return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):

@@ -114,16 +114,6 @@ def _fields(
 
 
 def _copy(value: object, location: Location, problems: list[Problem]) -> object:
-    if isinstance(value, str) and _SURROGATE.search(value):
-        problems.append(Problem(location, "a string that is not valid Unicode"))
-        return None
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float):
-        if math.isfinite(value):
-            return value
-        problems.append(Problem(location, f"{value} is not a number that JSON knows"))
-        return None
     if len(location) > DEEPEST:
         raise ConfigError(ROOT, f"nested more than {DEEPEST} deep, or an object that holds itself")
     if isinstance(value, BaseModel):
@@ -132,8 +122,23 @@ def _copy(value: object, location: Location, problems: list[Problem]) -> object:
         return dict(_fields(value, location, problems))
     if isinstance(value, list | tuple):
         return [_copy(item, (*location, index), problems) for index, item in enumerate(value)]
-    problems.append(Problem(location, f"{_kind(value)} is not JSON"))
+    fault = _fault(value)
+    if fault is None:
+        return value
+    problems.append(Problem(location, fault))
     return None
+
+
+def _fault(value: object) -> str | None:
+    match value:
+        case str():
+            return "a string that is not valid Unicode" if _SURROGATE.search(value) else None
+        case float():
+            return None if math.isfinite(value) else f"{value} is not a number that JSON knows"
+        case int() | None:
+            return None
+        case _:
+            return f"{_kind(value)} is not JSON"
 
 
 def _kind(value: object) -> str:

@@ -30,7 +30,12 @@ def ended(call: Call, target: Target, outcome: Outcome, seconds: float) -> None:
         reason = reason_of(outcome)
         call.trail.append(Attempt(target.path, target.provider, outcome.status, reason, seconds))
         if call.emit is not None:
-            facts = {"attempt": number, "status": outcome.status, "duration": seconds, "reason": reason}
+            facts = {
+                "attempt": number,
+                "status": outcome.status,
+                "duration": seconds,
+                "reason": reason,
+            }
             call.report("attempt.failed", target, model=model_of(call, target), **facts)
             if outcome.fault is Fault.TIMEOUT:
                 call.report("timeout", target, attempt=number, duration=seconds, reason=reason)
@@ -45,7 +50,9 @@ def ended(call: Call, target: Target, outcome: Outcome, seconds: float) -> None:
 def discarded(call: Call, reply: Reply) -> None:
     """Note a reply that `on_status_codes` turned away."""
     path, provider = reply.target.path, reply.target.provider
-    call.trail.append(Attempt(path, provider, reply.status, f"HTTP {reply.status}, not accepted", 0.0))
+    call.trail.append(
+        Attempt(path, provider, reply.status, f"HTTP {reply.status}, not accepted", 0.0)
+    )
 
 
 def reason_of(failure: Failure) -> str:
@@ -55,7 +62,7 @@ def reason_of(failure: Failure) -> str:
     return f"{failure.fault.value}: {failure.message}" if failure.message else failure.fault.value
 
 
-def timed_out(call: Call, target: Target, seconds: float, cause: BaseException | None = None) -> Failure:
+def timed_out(target: Target, seconds: float, cause: BaseException | None = None) -> Failure:
     """Return the failure of an attempt that one of our limits ended; counts as 408."""
     message = f"no answer within {seconds:.3g} s"
     if cause is not None and "Connect" in str(cause):

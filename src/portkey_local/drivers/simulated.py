@@ -1,8 +1,8 @@
 """The simulated driver: the same routes, in virtual time.
 
-Nothing waits: a heap holds who continues when, ties go to who came first, and one seeded random source
-serves all calls, so equal seeds give equal runs. A `World` says how long a target takes and what it
-answers; the deadline is kept as in the live drivers.
+Nothing waits: a heap holds who continues when, ties go to who came first, and one seeded random
+source serves all calls, so equal seeds give equal runs. A `World` says how long a target takes and
+what it answers; the deadline is kept as in the live drivers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Simulation:
     def __init__(self, world: World, *, seed: int = 0) -> None:
         """Begin at time 0 with the given seed."""
         self.now = 0.0
-        self.rng = random.Random(seed)  # noqa: S311 - a simulation's draws, not a secret
+        self.rng = random.Random(seed)
         self._world = world
         self._tick = 0
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
@@ -100,7 +100,7 @@ class Simulation:
         left = max(0.0, call.deadline - self.now)
         seconds, outcome = self._world.answer(target, call, self.now, self.rng)
         if seconds > left:
-            seconds, outcome = left, notes.timed_out(call, target, left)
+            seconds, outcome = left, notes.timed_out(target, left)
 
         def end() -> None:
             notes.ended(call, target, outcome, seconds)

@@ -1,9 +1,10 @@
 """Open streams, as a driver hands them over: parsed events, bounded gaps, and never a false end.
 
-Ground rules: the first event has come before a stream is handed over. After it, a stream ends cleanly
-only when its reader has seen the terminal event; anything else raises `StreamBroken`. Waiting for the
-next event takes at most the target's `idle_timeout`, which keep-alive comments do not reset. The
-connection is given back or closed at the end, at a break, and when the reader leaves early.
+Ground rules: the first event has come before a stream is handed over. After it, a stream ends
+cleanly only when its reader has seen the terminal event; anything else raises `StreamBroken`.
+Waiting for the next event takes at most the target's `idle_timeout`, which keep-alive comments do
+not reset. The connection is given back or closed at the end, at a break, and when the reader
+leaves early.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from portkey_local.drivers import notes
 from portkey_local.model import Answer, Call, EventReader, ServerEvent, Target
 from portkey_local.wire.contract import AsyncResponse, Response, WireError, WireTimeout
 
-DRAIN = 0.25  # seconds; what an ended stream's last bytes may take, so that its connection can be reused
+DRAIN = 0.25  # seconds; what an ended stream's last bytes may take, for the connection's reuse
 
 
-class StreamBroken(Exception):  # noqa: N818 - named for what happened to the stream
+class StreamBroken(Exception):
     """A stream ended before its terminal event; the message says how."""
 
 
@@ -26,7 +27,12 @@ class _Stream:
     """What the synchronous and the asynchronous form share: everything but the waiting."""
 
     def __init__(
-        self, call: Call, target: Target, head: Answer, reader: EventReader, events: list[ServerEvent]
+        self,
+        call: Call,
+        target: Target,
+        head: Answer,
+        reader: EventReader,
+        events: list[ServerEvent],
     ) -> None:
         self.call = call
         self.target = target

@@ -10,7 +10,7 @@ from typing import assert_never, cast
 from portkey_local.drivers import notes
 from portkey_local.drivers.streams import EventStream
 from portkey_local.effects import Discard, Effect, Route, Send, Sleep
-from portkey_local.model import Answer, Call, Failure, Outcome, Packet, Reply, Target
+from portkey_local.model import Answer, Call, Failure, Outcome, Packet, Reply, ServerEvent, Target
 from portkey_local.wire.contract import Response, Wire, WireError, WireTimeout
 
 
@@ -47,7 +47,8 @@ class SyncDriver:
             case Send(call, target):
                 return self._send(call, target)
             case Sleep(seconds):
-                return self._sleep(seconds)
+                self._sleep(seconds)
+                return None
             case Discard(call, reply):
                 notes.discarded(call, reply)
                 if reply.stream is not None:
@@ -62,9 +63,11 @@ class SyncDriver:
         outcome: Outcome
         try:
             packet = target.codec.encode(target, call.request)
-            outcome = packet if isinstance(packet, Failure) else self._exchange(call, target, packet)
+            outcome = (
+                packet if isinstance(packet, Failure) else self._exchange(call, target, packet)
+            )
         except WireTimeout as error:
-            outcome = notes.timed_out(call, target, self.clock() - begin, error)
+            outcome = notes.timed_out(target, self.clock() - begin, error)
         except WireError as error:
             outcome = notes.unreachable(target, error)
         notes.ended(call, target, outcome, self.clock() - begin)
@@ -99,16 +102,20 @@ class SyncDriver:
     def _first_event(self, call: Call, target: Target, response: Response) -> Outcome:
         """Read up to the commit point: any failure before it is the attempt's, not the reader's."""
         reader = target.codec.reader(call.request)
-        events = []
+        events: list[ServerEvent] = []
         while not events:
             chunk = response.chunk(call.deadline)
             if chunk is None:
                 response.close()
-                return notes.malformed(target, "a stream that ended before its first event", response.head)
+                return notes.malformed(
+                    target, "a stream that ended before its first event", response.head
+                )
             events = reader.feed(chunk)
             if reader.malformed and not events:
                 response.close()
-                return notes.malformed(target, "an answer that is not an event stream", response.head)
+                return notes.malformed(
+                    target, "an answer that is not an event stream", response.head
+                )
             if not events and self.clock() >= call.deadline:
                 msg = "no event in time"
                 raise WireTimeout(msg)

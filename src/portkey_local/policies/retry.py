@@ -1,14 +1,14 @@
 """Retry: ask again, after a wait.
 
-What is retried: an outcome whose status is in `on_status_codes` (a listed 2xx too), and every network
-failure. The waits are 1, 2, 4 ... s, at most 60 s, each drawn from the upper half of its step, so that
-callers that failed together do not return together. `Retry-After` is honoured where `use_retry_after`
-says so, on 429, 503 and 529: a wait of 60 s or more, or past what is left of 60 s of such waits, gives
-up at once. No wait outlasts the call's deadline.
+What is retried: an outcome whose status is in `on_status_codes` (a listed 2xx too), and every
+network failure. The waits are 1, 2, 4 ... s, at most 60 s, each drawn from the upper half of its
+step, so that callers that failed together do not return together. `Retry-After` is honoured where
+`use_retry_after` says so, on 429, 503 and 529: a wait of 60 s or more, or past what is left of 60
+s of such waits, gives up at once. No wait outlasts the call's deadline.
 
-Defaults: codes 429, 500, 502, 503, 504 (the Portkey gateway's); step and cap above. `stop` and `wait`
-are tenacity's objects, any of them; tenacity's own loop is not used because it reads a clock and draws
-from a random source of its own, and a simulated run needs both to be the call's.
+Defaults: codes 429, 500, 502, 503, 504 (the Portkey gateway's); step and cap above. `stop` and
+`wait` are tenacity's objects, any of them; tenacity's own loop is not used because it reads a
+clock and draws from a random source of its own, and a simulated run needs both to be the call's.
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ class Retry:
 
 def _state(call: Call) -> RetryCallState:
     """Return tenacity's record of a call, on the call's own clock."""
-    nothing: Any = None  # its fields for the retried function, which stop and wait objects do not read
+    nothing: Any = (
+        None  # its fields for the retried function, which stop and wait objects do not read
+    )
     state = RetryCallState(nothing, nothing, (), {})
     state.start_time = call.started
     return state

@@ -1,7 +1,7 @@
 """Timeout: a narrowed deadline.
 
-A config's `request_timeout` holds for one attempt, so it is compiled inside `Retry`: each attempt gets
-the whole of it. The driver enforces the deadline, whatever the provider does.
+A config's `request_timeout` holds for one attempt, so it is compiled inside `Retry`: each attempt
+gets the whole of it. The driver enforces the deadline, whatever the provider does.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ NAME = re.compile(rb'content-disposition:[^\r\n]*?\bname="([^"]*)"', re.IGNORECA
 def override_form(content: bytes, content_type: str, override: Mapping[str, Any]) -> bytes:
     """Return a multipart body with `override` on top; any other body comes back as it is.
 
-    A value of None removes the field; lists become repeated `name[]` fields, as the SDK writes them.
+    A value of None removes the field; lists become repeated `name[]` fields, as the SDK writes
+    them.
     """
     found = BOUNDARY.search(content_type)
     if not content_type.lower().startswith("multipart/form-data") or found is None:

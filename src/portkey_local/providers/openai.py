@@ -1,9 +1,9 @@
 """The codec of OpenAI and of every compatible host.
 
-Ground rules: pure functions. The body a provider receives is what the bare SDK would have sent; only
-`override_params` changes it (a `null` there removes the parameter). The caller's own headers go along,
-except what belongs to a connection, to the SDK's own bookkeeping, or to a credential: the target alone
-decides how it is signed in. An answer's body comes back untouched.
+Ground rules: pure functions. The body a provider receives is what the bare SDK would have sent;
+only `override_params` changes it (a `null` there removes the parameter). The caller's own headers
+go along, except what belongs to a connection, to the SDK's own bookkeeping, or to a credential:
+the target alone decides how it is signed in. An answer's body comes back untouched.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class OpenAICodec:
                 return no_model(target)
             content = encode_json(body)
         elif content is not None and target.override:
-            content = override_form(content, request.headers.get("content-type", ""), target.override)
+            content = override_form(
+                content, request.headers.get("content-type", ""), target.override
+            )
         url = target.url + request.path
         if request.query:
             url += ("&" if "?" in url else "?") + request.query
@@ -68,10 +70,16 @@ class OpenAICodec:
         except ValueError:
             data = None
         if data is None:
-            what = f"{len(answer.content)} bytes that are not JSON" if answer.content else "an empty body"
+            what = (
+                f"{len(answer.content)} bytes that are not JSON"
+                if answer.content
+                else "an empty body"
+            )
             return malformed(target, f"HTTP {answer.status} with {what}", answer)
         if request.stream:
-            return malformed(target, f"HTTP {answer.status} with JSON where a stream was asked for", answer)
+            return malformed(
+                target, f"HTTP {answer.status} with JSON where a stream was asked for", answer
+            )
         return Reply(target, answer, data)
 
     def streams(self, request: Request, answer: Answer) -> bool:

@@ -1,7 +1,8 @@
 """How long a provider asks to wait: every form of Retry-After.
 
-`retry-after-ms` and `x-ms-retry-after-ms` are milliseconds and come first, as in the Portkey gateway;
-`retry-after` is seconds or an HTTP date in any of the three forms of RFC 9110 (section 5.6.7).
+`retry-after-ms` and `x-ms-retry-after-ms` are milliseconds and come first, as in the Portkey
+gateway; `retry-after` is seconds or an HTTP date in any of the three forms of RFC 9110 (section
+5.6.7).
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
 def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
     """Return the wait in seconds, or None when the headers ask for none that can be read.
 
-    `headers` have lower-case names; `wall` is the time of day in seconds since the epoch. A date that
-    has passed asks for no wait at all.
+    `headers` have lower-case names; `wall` is the time of day in seconds since the epoch. A date
+    that has passed asks for no wait at all.
     """
     for name in MILLISECONDS:
         if name in headers:

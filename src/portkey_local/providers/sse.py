@@ -1,10 +1,10 @@
 """Server-sent events: bytes in, parsed events out, and the judgement whether the stream is whole.
 
 Ground rules: sans-I/O; time is the driver's business. A stream is complete only with its terminal
-event: `[DONE]`, every choice's `finish_reason`, or the event types in `TERMINAL_TYPES`. Bytes that are
-no event stream, or an event whose data is not JSON, end the parsing: `malformed` says why. Framing follows the WHATWG
-specification of event streams (lines end in LF, CR or CRLF; a blank line ends an event; comments are
-skipped; an unfinished last event is dropped).
+event: `[DONE]`, every choice's `finish_reason`, or the event types in `TERMINAL_TYPES`. Bytes that
+are no event stream, or an event whose data is not JSON, end the parsing: `malformed` says why.
+Framing follows the WHATWG specification of event streams (lines end in LF, CR or CRLF; a blank
+line ends an event; comments are skipped; an unfinished last event is dropped).
 """
 
 from __future__ import annotations
@@ -62,16 +62,19 @@ class SseReader:
         try:
             if not self._begun:
                 self._check_beginning(buffer)
-            for block in blocks:
-                event = self._parse(block)
-                if event is not None:
-                    events.append(event)
-                    if self.ended:
-                        break
+            self._parse_all(blocks, events)
         except ValueError as error:
             self.malformed = str(error)
             self.complete = False
         return events
+
+    def _parse_all(self, blocks: list[bytes], events: list[ServerEvent]) -> None:
+        for block in blocks:
+            event = self._parse(block)
+            if event is not None:
+                events.append(event)
+                if self.ended:
+                    return
 
     def finish(self) -> None:
         """Say that the bytes have ended: a final `[DONE]` counts without its blank line."""
@@ -118,9 +121,9 @@ class SseReader:
                         self.complete = True
         elif data.get("type") in TERMINAL_TYPES:
             self.complete = True
-        if usage := data.get("usage"):
-            self.usage = usage
-        elif type(response := data.get("response")) is dict and (usage := response.get("usage")):
+        if (usage := data.get("usage")) or (
+            type(response := data.get("response")) is dict and (usage := response.get("usage"))
+        ):
             self.usage = usage
 
 

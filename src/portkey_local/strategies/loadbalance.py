@@ -1,7 +1,7 @@
 """Loadbalance: one weighted pick for each call, and no second one.
 
-The pick is the reference's: a number drawn uniformly below the sum of the weights, and the first target
-whose running sum exceeds it. Weights need not add up to one; a weight of 0 is never picked.
+The pick is the reference's: a number drawn uniformly below the sum of the weights, and the first
+target whose running sum exceeds it. Weights need not add up to one; a weight of 0 is never picked.
 """
 
 from __future__ import annotations

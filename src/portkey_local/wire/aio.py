@@ -137,5 +137,3 @@ def _translated(error: Exception) -> Exception:
     if isinstance(error, RuntimeError) and "closed" in str(error).lower():
         return WireError(text)
     return error
-
-

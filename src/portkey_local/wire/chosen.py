@@ -16,13 +16,14 @@ Kind = Literal["aiohttp", "httpx"]
 
 
 class ChosenWire:
-    """Picks the wire at each call; `kind` is what asyncio gets. Connections stay with their loop."""
+    """Picks the wire at each call; `kind` is what asyncio gets. Connections stay with their
+    loop.
+    """
 
     def __init__(self, settings: Connections | None = None, kind: Kind = "aiohttp") -> None:
         """Make no connection yet."""
         self._settings = settings or Connections()
-        self._kind = kind
-        self._aio: AsyncWire | None = None
+        self._aio: AsyncWire | None = _aiohttp(self._settings) if kind == "aiohttp" else None
         self._pooled: weakref.WeakKeyDictionary[Any, PooledWire] = weakref.WeakKeyDictionary()
 
     async def open(self, packet: Packet, deadline: float) -> AsyncResponse:
@@ -33,21 +34,15 @@ class ChosenWire:
         try:
             loop: Any = asyncio.get_running_loop()
         except RuntimeError:
-            # The root task lives as long as a run of trio; trio's token cannot be weakly referenced.
+            # The root task lives as long as a run of trio, and can be weakly referenced.
             loop = importlib.import_module("trio").lowlevel.current_root_task()
         else:
-            if self._kind == "aiohttp":
-                return self._aio or self._load()
+            if self._aio is not None:
+                return self._aio
         wire = self._pooled.get(loop)
         if wire is None:
             wire = self._pooled[loop] = PooledWire(self._settings)
         return wire
-
-    def _load(self) -> AsyncWire:
-        from portkey_local.wire.aio import AioWire
-
-        self._aio = AioWire(self._settings)
-        return self._aio
 
     async def close(self) -> None:
         """Close every connection of the running loop's."""
@@ -57,3 +52,10 @@ class ChosenWire:
             await wire.close()
         if self._aio is not None:
             await self._aio.close()
+
+
+def _aiohttp(settings: Connections) -> AsyncWire:
+    """Import aiohttp when a client is made, so that no call pays for it out of its deadline."""
+    from portkey_local.wire.aio import AioWire
+
+    return AioWire(settings)

@@ -1,8 +1,8 @@
 """What the drivers ask of a wire, and how a wire says that it failed.
 
-A wire opens a request and hands back a response whose head has come. Deadlines are absolute times of
-`time.monotonic()`; a wire keeps them against a provider that sends one byte at a time too. A response
-is closed by whoever opened it, whatever happens; closing twice is harmless.
+A wire opens a request and hands back a response whose head has come. Deadlines are absolute times
+of `time.monotonic()`; a wire keeps them against a provider that sends one byte at a time too. A
+response is closed by whoever opened it, whatever happens; closing twice is harmless.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from portkey_local.model import Answer, Packet
 CONNECT_TIMEOUT = 5.0  # seconds; the openai SDK's own default
 
 
-class WireTimeout(Exception):  # noqa: N818 - it is a limit that passed, not an error of ours
+class WireTimeout(Exception):
     """The deadline passed, or no connection could be made in time."""
 
 

@@ -11,7 +11,9 @@ AUTO_HEADER = 47  # zlib: accept a gzip or a zlib header
 
 
 class Decoder:
-    """Undoes one content coding, chunk by chunk; raises `WireError` for bytes that are not coded so."""
+    """Undoes one content coding, chunk by chunk; raises `WireError` for bytes that are not coded
+    so.
+    """
 
     def __init__(self, coding: str) -> None:
         """Take the value of a Content-Encoding header."""
@@ -48,5 +50,3 @@ def decoder_for(coding: str) -> Decoder | None:
         return Decoder(coding)
     msg = f"the answer's content coding is {coding!r}, which was not asked for"
     raise WireError(msg)
-
-

@@ -1,7 +1,8 @@
 """Wires over an HTTP client or transport that the user made, of httpx or httpx2.
 
-The client's own settings hold: certificates, proxies, event hooks. Its timeouts are per read, so the
-deadline is checked between the chunks of a body; a head that drips is only bounded by those reads.
+The client's own settings hold: certificates, proxies, event hooks. Its timeouts are per read, so
+the deadline is checked between the chunks of a body; a head that drips is only bounded by those
+reads.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ def library_of(given: object) -> Any:
     for name in LIBRARIES:
         module = sys.modules.get(name)
         if module is not None and isinstance(
-            given, (module.Client, module.AsyncClient, module.BaseTransport, module.AsyncBaseTransport)
+            given,
+            (module.Client, module.AsyncClient, module.BaseTransport, module.AsyncBaseTransport),
         ):
             return module
-    msg = f"http_client must be a client or transport of httpx or httpx2, not {type(given).__name__}"
+    msg = (
+        f"http_client must be a client or transport of httpx or httpx2, not {type(given).__name__}"
+    )
     raise TypeError(msg)
 
 
@@ -41,7 +45,7 @@ class _Given:
             msg = f"http_client must be a {kind} here, not {type(given).__name__}"
             raise TypeError(msg)
         owned = not isinstance(given, client_class)
-        self._client = client_class(transport=given, trust_env=False) if owned else given
+        self._client: Any = client_class(transport=given, trust_env=False) if owned else given
 
     def _transports(self, kind: str) -> tuple[type, ...]:
         name = "AsyncBaseTransport" if kind == "AsyncClient" else "BaseTransport"
@@ -61,7 +65,7 @@ class _Given:
             timeout=timeout,
         )
 
-    def _translated(self, error: Exception) -> Exception:
+    def translated(self, error: Exception) -> Exception:
         text = f"{type(error).__name__}: {error}"
         if isinstance(error, self._library.TimeoutException):
             return WireTimeout(text)
@@ -95,7 +99,7 @@ class GivenResponse(_Body):
         try:
             data: bytes | None = next(self._chunks, None)
         except Exception as error:
-            raise self._wire._translated(error) from error
+            raise self._wire.translated(error) from error
         return data
 
     def close(self) -> None:
@@ -116,7 +120,7 @@ class GivenWire(_Given):
         try:
             response = self._client.send(request, stream=True)
         except Exception as error:
-            raise self._translated(error) from error
+            raise self.translated(error) from error
         return GivenResponse(response, self, response.iter_bytes())
 
     def close(self) -> None:
@@ -132,7 +136,7 @@ class GivenAsyncResponse(_Body):
         try:
             data: bytes | None = await anext(self._chunks, None)
         except Exception as error:
-            raise self._wire._translated(error) from error
+            raise self._wire.translated(error) from error
         return data
 
     async def close(self) -> None:
@@ -153,7 +157,7 @@ class GivenAsyncWire(_Given):
         try:
             response = await self._client.send(request, stream=True)
         except Exception as error:
-            raise self._translated(error) from error
+            raise self.translated(error) from error
         return GivenAsyncResponse(response, self, response.aiter_bytes())
 
     async def close(self) -> None:

@@ -1,4 +1,6 @@
-"""The asynchronous wire for trio, and for asyncio where it is asked for: httpcore's pools over anyio."""
+"""The asynchronous wire for trio, and for asyncio where it is asked for: httpcore's pools over
+anyio.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ class PooledResponse:
     def __init__(self, response: Any) -> None:
         """Take a response whose body is unread."""
         headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in response.headers
         }
         self.head = Answer(response.status, headers)
         self._response = response
@@ -41,8 +44,11 @@ class PooledResponse:
         return self._decoder.decode(data)
 
     async def close(self) -> None:
-        """Give the connection back, or close it; shielded, so that a cancelled task leaves no socket."""
+        """Give the connection back, or close it; shielded, so that a cancelled task leaves no
+        socket.
+        """
         with anyio.CancelScope(shield=True):
+            await self._chunks.aclose()
             await self._response.aclose()
 
 
@@ -52,6 +58,7 @@ class PooledWire:
     def __init__(self, settings: Connections | None = None) -> None:
         """Make no connection yet."""
         self._settings = settings or Connections()
+        core_library()  # its import is not to be paid out of a call's deadline
         self._pools: dict[tuple[bool, str | None], Any] = {}
         self._routes: dict[str, Any] = {}
 

@@ -9,6 +9,7 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,8 +20,8 @@ class Connections:
 
     `verify` is True, a path to a CA bundle or directory, or an `ssl.SSLContext`; False checks no
     certificate. `proxy` is one proxy URL for everything; without it, and with `trust_env`, the
-    environment's HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY decide. Limits and the seconds an idle
-    connection is kept are the openai SDK's and httpx's defaults.
+    environment's HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY decide. Limits and the seconds an
+    idle connection is kept are the openai SDK's and httpx's defaults.
     """
 
     max_connections: int = 1000
@@ -73,8 +74,6 @@ def core_library() -> Any:
 
 
 def _custom_authority(path: str) -> ssl.SSLContext:
-    import os
-
-    if os.path.isdir(path):
+    if Path(path).is_dir():
         return ssl.create_default_context(capath=path)
     return ssl.create_default_context(cafile=path)

@@ -1,0 +1,127 @@
+"""3. The kernel alone: one call through a fallback of two retried targets, the first of which answers.
+
+No socket is touched. Two cuts are made through the same compiled router and the synchronous driver:
+
+- *with codec*: a wire in memory hands out a canned answer. Included are the routing, the encoding of
+  the request, the reading and decoding of the answer, and the notes on the attempt.
+- *routing only*: the driver answers each `Send` with a reply made beforehand. Included are the routing
+  and the driver's loop, nothing else.
+
+Neither holds the making of the `Call`, or the client above. For scale the HTTP library's own client
+posts into a mock transport, and the routing is seen failing: three attempts at each target, no waiting.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+
+from portkey_local.compile import Compiled, compile_config
+from portkey_local.drivers.sync import SyncDriver
+from portkey_local.model import (
+    Answer,
+    Call,
+    Failure,
+    Fault,
+    Outcome,
+    Packet,
+    Reply,
+    Request,
+    Target,
+)
+
+from benchmarks.measure import Comparison, Round, per_call
+from benchmarks.plain import sdk_http_library
+from benchmarks.run import CALL, Run, config
+from benchmarks.server import COMPLETION
+
+CODEC = "SyncDriver, with codec"
+ROUTING = "SyncDriver, routing only"
+FAILING = "SyncDriver, routing only, 6 failed attempts"
+POST = "Client.post into MockTransport"
+NAMES = ("kernel alone, with codec", "kernel alone, routing only")
+BODY = json.dumps(COMPLETION).encode()
+HEADERS = {"content-type": "application/json", "x-request-id": "req_0123456789"}
+
+
+class CannedResponse:
+    """An answer that has come whole."""
+
+    def __init__(self) -> None:
+        self.head = Answer(200, HEADERS)
+        self._body: bytes | None = BODY
+
+    def chunk(self, deadline: float) -> bytes | None:  # noqa: ARG002 - a wire's signature
+        """Return the body, then None."""
+        body, self._body = self._body, None
+        return body
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class CannedWire:
+    """A wire that sends nothing and always has the answer."""
+
+    def open(self, packet: Packet, deadline: float) -> CannedResponse:  # noqa: ARG002
+        """Return the canned answer."""
+        return CannedResponse()
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class CannedDriver(SyncDriver):
+    """A driver that answers each `Send` with the outcome it was given."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(CannedWire(), sleep=lambda _seconds: None)
+        self._outcome = outcome
+
+    def _send(self, call: Call, target: Target) -> Outcome:  # noqa: ARG002 - a driver's signature
+        return self._outcome
+
+
+def measure(run: Run) -> None:
+    """Measure the kernel."""
+    calls = _calls(compile_config(config("http://127.0.0.1/v1")))
+    count = run.samples(4000)
+    contenders = {name: _round(call, count) for name, call in calls.items()}
+    note = "driver.run(router.route(call)) in memory: routing, encode, decode; no client, no socket"
+    bare = "driver.run(router.route(call)), each Send answered at once: routing and the driver's loop"
+    comparisons = [
+        Comparison(NAMES[0], CODEC, POST, goal=10e-6, absolute=True, note=note),
+        Comparison(NAMES[1], ROUTING, POST, goal=10e-6, absolute=True, note=bare),
+    ]
+    run.compare("kernel", comparisons, contenders, run.rounds(20))
+    for comparison, unrelated in zip(comparisons, ((ROUTING, FAILING), (CODEC,)), strict=True):
+        for name in unrelated:
+            comparison.series.pop(name, None)
+
+
+def _round(call: Callable[[], object], count: int) -> Round:
+    def turn() -> dict[str, list[float]]:
+        return dict.fromkeys(NAMES, [per_call(call, count)])
+
+    return turn
+
+
+def _calls(router: Compiled) -> dict[str, Callable[[], object]]:
+    request = Request("POST", "/chat/completions", CALL, headers={"accept": "application/json"})
+    forever = float("inf")
+    call = Call(request=request, deadline=forever, clock=time.monotonic, rng=random.Random(7))
+    target = router.targets[0]
+    wired = SyncDriver(CannedWire())
+    direct = CannedDriver(Reply(target, Answer(200, HEADERS, BODY), COMPLETION))
+    failing = CannedDriver(Failure(target, Fault.STATUS, 503, "HTTP 503"))
+    library = sdk_http_library()
+    response = library.Response(200, headers=HEADERS, content=BODY)
+    client = library.Client(transport=library.MockTransport(lambda _request: response))
+    return {
+        CODEC: lambda: wired.run(router.route(call)),
+        ROUTING: lambda: direct.run(router.route(call)),
+        FAILING: lambda: failing.run(router.route(call)),
+        POST: lambda: client.post("http://127.0.0.1/v1/chat/completions", json=CALL),
+    }

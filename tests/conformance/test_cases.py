@@ -1,0 +1,494 @@
+"""The reference gateway's measured cases, played against both clients by both doors.
+
+Every case runs once for each way of calling, all at the same time, because many of them wait for real:
+`ran` holds what happened, and the tests only look at it. A case that needs a feature which is not
+built yet must be refused when the client is made.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import json
+import random
+import threading
+import time
+import warnings
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import anyio
+import openai
+import pytest
+
+from portkey_local import AsyncPortkey, ConfigError, ConfigWarning, Portkey
+from portkey_local.providers.table import NATIVE
+
+FOLDER = Path(__file__).resolve().parents[3] / "shared" / "conformance"
+CASES = json.loads((FOLDER / "cases.json").read_text()) if FOLDER.is_dir() else []
+
+# A way of calling: the fast door, the transport (raw responses), each blocking, on asyncio and on trio.
+WAYS = ("sync", "sync-raw", "asyncio", "asyncio-raw", "trio")
+DEFAULT_BODY = {"model": "m0", "messages": [{"role": "user", "content": "hi"}]}
+LATER = ("not built in this version yet", "not spoken in this version yet")
+AT_ONCE = 64  # threads; most of them wait most of the time
+APART = 0.02  # seconds between the starts of cases whose timing is looked at
+
+# What a machine under load may add to a gap, and what a clock may take off.
+LATE, EARLY = 0.35, 0.05
+
+# Cases where ours differs on purpose and the material leaves the decision to semantics.md, section 0.
+DECIDED: dict[str, dict[str, Any]] = {
+    # "API keys": with a host of the user's own no key is needed.
+    "config-no-api-key": {"status": 200, "calls": ["a"], "unsigned": True},
+    "target-provider-only-in-fb-no-key": {"status": 200, "calls": ["a"], "unsigned": True},
+    # "virtual keys": resolved from files and the environment; an unknown one is named.
+    "config-virtual-key-only": {"raises": "ConfigError", "calls": [], "names": "vk"},
+    "config-vk-in-target": {"raises": "ConfigError", "calls": [], "names": "vk"},
+    "x-target-provider-slug": {"raises": "ConfigError", "calls": [], "names": "openai-prod"},
+    # Answers of a compatible host come back as they are: what a vendor adds is kept.
+    "strict-true-extra-dropped": {
+        "status": 200,
+        "calls": ["a"],
+        "body": {"extra": 1, "citations.0": "c"},
+    },
+}
+
+UNBUILT_FIELDS = {
+    "cache": "cache",
+    "input_guardrails": "guardrails",
+    "output_guardrails": "guardrails",
+    "before_request_hooks": "guardrails",
+    "after_request_hooks": "guardrails",
+}
+
+
+def unbuilt(config: Any) -> str | None:
+    """Name the feature that a case needs and that is not built, or None."""
+    if isinstance(config, list):
+        return next((reason for each in config if (reason := unbuilt(each))), None)
+    if not isinstance(config, dict):
+        return None
+    for name, value in config.items():
+        if name in UNBUILT_FIELDS:
+            return UNBUILT_FIELDS[name]
+        if name == "provider" and value in NATIVE:
+            return "native providers"
+        if name == "strategy" and isinstance(value, dict) and value.get("mode") == "conditional":
+            return "conditional routing"
+    return unbuilt(config.get("targets"))
+
+
+def reason_of(case: dict[str, Any]) -> str | None:
+    """Name why a case cannot run now; any of its configs may need the unbuilt feature."""
+    configs = [case.get("config"), *(each.get("config") for each in case.get("requests", []))]
+    return next((reason for each in configs if (reason := unbuilt(each))), None)
+
+
+def expected(case: dict[str, Any]) -> dict[str, Any]:
+    """Return what ours must do."""
+    return DECIDED.get(case["name"]) or case.get("expect") or {}
+
+
+RUNNABLE = [case for case in CASES if reason_of(case) is None]
+REFUSED = [case for case in CASES if reason_of(case) is not None]
+
+pytestmark = [
+    pytest.mark.skipif(not CASES, reason="the measured cases are not beside this checkout"),
+    pytest.mark.filterwarnings("ignore::portkey_local.errors.ConfigWarning"),
+]
+
+
+@dataclass
+class Ran:
+    """What one request of a case came to."""
+
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    error: BaseException | None = None
+    words: list[str] = field(default_factory=list)  # what a stream said, chunk by chunk
+
+
+@dataclass
+class Story:
+    """What a whole case came to, one way."""
+
+    requests: list[Ran] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+
+
+# --- the scripted provider
+
+
+class Server(ThreadingHTTPServer):
+    """The material's provider, with room for every case at once, and silent about callers who left."""
+
+    daemon_threads = True
+    request_queue_size = 512
+
+    def handle_error(self, *_: Any) -> None:
+        """Take it that the caller went away, as a caller with a time limit does."""
+
+
+def provider() -> Any:
+    """Load the scripted provider from the material."""
+    spec = importlib.util.spec_from_file_location("fake_provider", FOLDER / "fake_provider.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# --- playing a case
+
+
+def arguments(case: dict[str, Any], fake: Any, host: str, way: str) -> dict[str, Any]:
+    """Return what the client of a case is given."""
+    headers = case.get("headers", {})
+    given = {
+        "config": fake.sub(case.get("config"), host),
+        "provider": headers.get("x-portkey-provider"),
+        "metadata": headers.get("x-portkey-metadata"),
+        "trace_id": headers.get("x-portkey-trace-id"),
+        "timeout": case.get("client_timeout", 25),
+        "rng": random.Random(f"{case['name']} {way}"),
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def method_of(client: Any, path: str, *, raw: bool) -> Any:
+    """Return the method that sends a body to a path; it takes the body's fields."""
+    if path == "/v1/chat/completions":
+        resource = client.chat.completions
+    elif path == "/v1/embeddings":
+        resource = client.embeddings
+    else:
+        resource = client.responses
+    return resource.with_raw_response.create if raw else resource.create
+
+
+def told(answer: Any, *, raw: bool) -> tuple[Ran, Any]:
+    """Read an answer that came; return what it says so far, and the stream or result in it."""
+    ran = Ran()
+    result = answer
+    if raw:
+        ran.status = answer.status_code
+        ran.headers = {name.lower(): value for name, value in answer.headers.items()}
+        result = answer.parse()
+    else:
+        ran.headers = {f"x-portkey-{name}": value for name, value in answer.get_headers().items()}
+    if isinstance(result, openai.BaseModel):
+        ran.body = result.model_dump()
+    return ran, result
+
+
+def failed(error: openai.APIError) -> Ran:
+    """Read an exception."""
+    response = error.response
+    ran = Ran(status=response.status_code, headers=dict(response.headers), error=error)
+    try:
+        ran.body = response.json()
+    except ValueError:
+        ran.body = response.text
+    return ran
+
+
+def said(chunk: Any) -> str:
+    """Return the words of a chunk."""
+    return (chunk.choices[0].delta.content or "") if chunk.choices else ""
+
+
+def requests_of(case: dict[str, Any], copy: Any) -> Any:
+    """Yield the path and body of each request, each with the client that sends it."""
+    for request in case.get("requests", [{}]):
+        body = request.get("body") or case.get("body") or DEFAULT_BODY
+        yield copy, case.get("path") or "/v1/chat/completions", body
+
+
+def play_sync(case: dict[str, Any], given: dict[str, Any], *, raw: bool) -> list[Ran]:
+    """Send a case's requests by the blocking client."""
+    runs = []
+    with Portkey(**given) as client:
+        for sender, path, body in requests_of(case, client):
+            ran = None
+            try:
+                ran, result = told(method_of(sender, path, raw=raw)(**body), raw=raw)
+                if body.get("stream"):
+                    for chunk in result:
+                        ran.words.append(said(chunk))
+            except openai.APIError as error:
+                if ran is None:
+                    ran = failed(error)
+                ran.error = error
+            runs.append(ran)
+    return runs
+
+
+async def play_async(case: dict[str, Any], given: dict[str, Any], *, raw: bool) -> list[Ran]:
+    """Send a case's requests by the asynchronous client."""
+    runs = []
+    async with AsyncPortkey(**given) as client:
+        for sender, path, body in requests_of(case, client):
+            ran = None
+            try:
+                ran, result = told(await method_of(sender, path, raw=raw)(**body), raw=raw)
+                if body.get("stream"):
+                    async for chunk in result:
+                        ran.words.append(said(chunk))
+            except openai.APIError as error:
+                if ran is None:
+                    ran = failed(error)
+                ran.error = error
+            runs.append(ran)
+    return runs
+
+
+class Stage:
+    """Plays all cases, all ways, at once."""
+
+    def __init__(self, url: str, fake: Any) -> None:
+        self.url = url
+        self.fake = fake
+        self.stories: dict[tuple[str, str], Story | Exception] = {}
+        self.left_open: list[str] = []
+
+    def prepare(self, case: dict[str, Any], way: str) -> dict[str, Any]:
+        """Hand the case's script to the provider; return the client's arguments."""
+        name = f"{case['name']}--{way}"
+        self.fake.SCRIPTS[name] = case.get("script", {})
+        return arguments(case, self.fake, f"{self.url}/{name}", way)
+
+    def keep(self, case: dict[str, Any], way: str, ended: list[Ran] | Exception) -> None:
+        """Keep how a case ended."""
+        if isinstance(ended, Exception):
+            self.stories[case["name"], way] = ended
+            return
+        calls = self.fake.CALLS.get(f"{case['name']}--{way}", [])
+        self.stories[case["name"], way] = Story(ended, calls)
+
+    def sync(self, case: dict[str, Any], way: str) -> None:
+        """Play one case, blocking."""
+        try:
+            self.keep(case, way, play_sync(case, self.prepare(case, way), raw="raw" in way))
+        except Exception as error:  # a test tells
+            self.keep(case, way, error)
+
+    async def asynchronous(self, case: dict[str, Any], way: str) -> None:
+        """Play one case, on the running event loop."""
+        try:
+            self.keep(case, way, await play_async(case, self.prepare(case, way), raw="raw" in way))
+        except Exception as error:  # a test tells
+            self.keep(case, way, error)
+
+    async def together(self, cases: list[dict[str, Any]], ways: list[str], apart: float) -> None:
+        """Play cases on the running event loop."""
+        async with anyio.create_task_group() as group:
+            for case in cases:
+                for way in ways:
+                    group.start_soon(self.asynchronous, case, way)
+                    await anyio.sleep(apart)
+
+    def play(self, cases: list[dict[str, Any]], apart: float) -> None:
+        """Play cases by every way, each start so many seconds after the one before."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            jobs = [
+                pool.submit(anyio.run, self.together, cases, ["asyncio", "asyncio-raw"], apart),
+                pool.submit(anyio.run, self.together, cases, ["trio"], 2 * apart, backend="trio"),
+            ]
+            for case in cases:
+                for way in ("sync", "sync-raw"):
+                    jobs.append(pool.submit(self.sync, case, way))
+                    time.sleep(apart)
+            for job in jobs:
+                job.result()
+
+
+def waits(case: dict[str, Any]) -> float:
+    """Return about how many seconds a case waits, by what is expected of it."""
+    want = expected(case)
+    script = case.get("script", {})
+    delays = [step.get("delay", 0) for steps in script.values() for step in steps]
+    return sum(want.get("gaps", [])) + sum(want.get("min_gaps", [])) + sum(delays) + ("request_timeout" in str(case["config"]))
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Everything that happened, by case and way."""
+    fake = provider()
+    with pytest.MonkeyPatch.context() as patch, Server(("127.0.0.1", 0), fake.Fake) as server:
+        patch.setenv("PORTKEY_LOCAL_HOME", str(tmp_path_factory.mktemp("home")))
+        for name in ("OPENAI_API_KEY", "PORTKEY_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID"):
+            patch.delenv(name, raising=False)
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            patch.delenv(name, raising=False)
+            patch.delenv(name.lower(), raising=False)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        stage = Stage(f"http://127.0.0.1:{server.server_address[1]}", fake)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore", ConfigWarning)
+            warnings.simplefilter("always", ResourceWarning)
+            stage.play([case for case in RUNNABLE if not waits(case)], 0.0)  # and imports are done
+            stage.play(sorted(filter(waits, RUNNABLE), key=waits, reverse=True), APART)
+            gc.collect()
+            stage.left_open = [str(each.message) for each in caught]
+        server.shutdown()
+        thread.join()
+    return stage
+
+
+def story_of(stage: Stage, case: dict[str, Any], way: str) -> Story:
+    """Return how a case went; raise what it raised."""
+    story = stage.stories[case["name"], way]
+    if isinstance(story, Exception):
+        raise story
+    return story
+
+
+# --- what is looked at
+
+
+def named(cases: list[dict[str, Any]]) -> list[Any]:
+    """Return the cases as parameters."""
+    return [pytest.param(case, id=case["name"]) for case in cases]
+
+
+ANSWERED = [case for case in RUNNABLE if "raises" not in expected(case)]
+RAISING = [case for case in RUNNABLE if "raises" in expected(case)]
+
+
+def test_every_case_has_its_place():
+    """Each of the measured cases is either played or refused, and has an expectation to be held to."""
+    assert len(RUNNABLE) + len(REFUSED) == len(CASES)
+    assert [case["name"] for case in RUNNABLE if not expected(case)] == []
+    assert len(RUNNABLE) >= 85
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("case", named(ANSWERED))
+def test_case(case, way, ran):
+    """A case comes to the measured status, headers, body, upstream calls and gaps."""
+    story = story_of(ran, case, way)
+    want = expected(case)
+    check_calls(want, story)
+    check_results(want, story)
+    check_gaps(case, want, story)
+
+
+def check_calls(want: dict[str, Any], story: Story) -> None:
+    """Compare what the provider received."""
+    targets = [call["target"] for call in story.calls]
+    if "calls" in want:
+        assert targets == want["calls"]
+    for index, body in want.get("upstream", {}).items():
+        assert story.calls[int(index)]["body"] == body
+    if "shares" in want:
+        check_shares(want["shares"], Counter(targets))
+    if want.get("unsigned"):
+        assert "authorization" not in story.calls[0]["headers"]
+
+
+def check_shares(shares: dict[str, float], counts: Counter[str]) -> None:
+    """Compare shares by chi-square, with the one degree of freedom that two targets have."""
+    total = counts.total()
+    assert set(counts) <= set(shares)
+    square = sum((counts[name] - share * total) ** 2 / (share * total) for name, share in shares.items())
+    assert square < 6.63, counts  # 1 %; the draws are seeded, so this does not change from run to run
+
+
+def check_results(want: dict[str, Any], story: Story) -> None:
+    """Compare what the caller got."""
+    statuses = want.get("status")
+    if statuses is not None:
+        statuses = statuses if isinstance(statuses, list) else [statuses]
+        assert len(story.requests) == len(statuses)
+        for ran, status in zip(story.requests, statuses, strict=True):
+            assert (ran.error is None) == (200 <= status < 300), ran.error
+            assert ran.status in (None, status)  # a result by the fast door tells no status
+    last = story.requests[-1]
+    if want.get("error"):
+        assert isinstance(last.error, openai.APIError)
+    if "stream_error" in want:
+        assert type(last.error).__name__ == want["stream_error"]
+        assert last.words, "what came before the cut is handed over"
+    for name, value in want.get("headers", {}).items():
+        assert last.headers[name] == value
+    for path, value in want.get("body", {}).items():
+        assert dig(last.body, path) == value
+
+
+def dig(value: Any, path: str) -> Any:
+    """Follow a dotted path."""
+    for part in path.split("."):
+        value = value[int(part)] if isinstance(value, list) else value[part]
+    return value
+
+
+def check_gaps(case: dict[str, Any], want: dict[str, Any], story: Story) -> None:
+    """Compare the waits between calls: a backoff step's upper half, plus what was not backoff."""
+    times = [call["t"] for call in story.calls]
+    gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    for index, gap in enumerate(want.get("gaps", [])):
+        fixed = gap if want.get("exact_gaps") else not_backoff(case, story, index)
+        early = fixed + (gap - fixed) / 2 - EARLY
+        late = gap + (0.25 if want.get("exact_gaps") else LATE)
+        assert early <= gaps[index] <= late, gaps
+    for index, least in enumerate(want.get("min_gaps", [])):
+        assert gaps[index] >= least - EARLY, gaps
+    if "gaps" in want:
+        assert len(gaps) == len(want["gaps"])
+
+
+def not_backoff(case: dict[str, Any], story: Story, index: int) -> float:
+    """Return the seconds between two calls that are no backoff: a time limit, a Retry-After."""
+    target = story.calls[index]["target"]
+    number = sum(call["target"] == target for call in story.calls[:index])
+    steps = case.get("script", {}).get(target) or [{}]
+    step = steps[min(number, len(steps) - 1)]
+    config = json.dumps(case["config"])
+    if step.get("delay") and '"request_timeout": 300' in config:
+        return 0.3
+    if "retry-after-ms" in step.get("headers", {}) and "use_retry_after" in config:
+        return int(step["headers"]["retry-after-ms"]) / 1000
+    return 0.0
+
+
+def test_nothing_is_left_open(ran):
+    """No way of calling leaves a socket, a response or a generator for the garbage collector to find."""
+    assert ran.left_open == []
+
+
+@pytest.mark.parametrize("case", named([case for case in ANSWERED if case.get("body", {}).get("stream")]))
+def test_streams_say_what_the_provider_said(case, ran):
+    """A stream that is answered hands over every word, alike by every way."""
+    if "stream_error" in expected(case):
+        pytest.skip("a stream that breaks is looked at in test_case")
+    told_by = {way: "".join(story_of(ran, case, way).requests[-1].words) for way in WAYS}
+    assert set(told_by.values()) == {"from " + expected(case)["calls"][-1]}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("case", named(RAISING))
+def test_wrong_configs_are_refused(case, way, ran):
+    """A config that cannot be right raises ConfigError, before anything is sent."""
+    error = ran.stories[case["name"], way]
+    assert isinstance(error, ConfigError)
+    assert expected(case).get("names", "") in str(error)
+    assert not ran.fake.CALLS.get(f"{case['name']}--{way}")
+
+
+@pytest.mark.parametrize("client", [Portkey, AsyncPortkey])
+@pytest.mark.parametrize("case", named(REFUSED))
+def test_what_is_not_built_is_refused(case, client):
+    """A case that needs what is not built yet raises ConfigError, and says so unless it is wrong anyway."""
+    fake = provider()
+    configs = [case.get("config"), *(each.get("config") for each in case.get("requests", []))]
+    config = next(each for each in configs if unbuilt(each))
+    with pytest.raises(ConfigError) as caught:
+        client(config=fake.sub(config, "http://127.0.0.1:9"))
+    if expected(case).get("raises") != "ConfigError":
+        assert any(words in str(caught.value) for words in LATER), reason_of(case)

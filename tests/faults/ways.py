@@ -1,0 +1,160 @@
+"""The four ways to make a call, behind one asynchronous face.
+
+A test is written once, as a coroutine that takes a `Client`; `run` drives it with the synchronous client
+(whose face never waits), with both wires of asyncio, and on trio. Around it `run` looks for what a call
+must not leave behind: tasks, complaints of the event loop, and warnings of unclosed things.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+import warnings
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+from portkey_local import AsyncPortkey, Portkey
+
+WAYS = ("sync", "aiohttp", "httpx", "trio")
+ASYNC_WAYS = WAYS[1:]
+MESSAGES = [{"role": "user", "content": "hello"}]
+KEY = "sk-not-for-anybodys-eyes-0123456789"
+
+
+@dataclass
+class Outcome:
+    """What a call came to: what was read, and the exception that ended it."""
+
+    texts: list[str] = field(default_factory=list)
+    error: Exception | None = None
+    seconds: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+
+class Client:
+    """A `Portkey` or an `AsyncPortkey`, whichever the way asks for, with one asynchronous face."""
+
+    def __init__(self, way: str, **options: Any) -> None:
+        self.way = way
+        if way == "sync":
+            self.inner: Any = Portkey(**options)
+        else:
+            self.inner = AsyncPortkey(wire="httpx" if way == "httpx" else "aiohttp", **options)
+
+    async def _awaited(self, result: Any) -> Any:
+        return result if self.way == "sync" else await result
+
+    async def create(self, **arguments: Any) -> Any:
+        arguments = {"model": "m", "messages": MESSAGES, **arguments}
+        return await self._awaited(self.inner.chat.completions.create(**arguments))
+
+    async def next(self, stream: Any) -> Any:
+        """Return the next chunk, or None at the end."""
+        return next(stream, None) if self.way == "sync" else await anext(stream, None)
+
+    async def close(self, what: Any = None) -> None:
+        await self._awaited((what or self.inner).close())
+
+    async def sleep(self, seconds: float) -> None:
+        match self.way:
+            case "sync":
+                time.sleep(seconds)
+            case "trio":
+                await trio.sleep(seconds)
+            case _:
+                await asyncio.sleep(seconds)
+
+    async def until(self, holds: Callable[[], bool], limit: float = 1.0) -> bool:
+        """Wait for a condition; False if it never holds."""
+        end = time.monotonic() + limit
+        while not holds():
+            if time.monotonic() > end:
+                return False
+            await self.sleep(0.004)
+        return True
+
+    async def call(self, *, stream: bool = False, **arguments: Any) -> Outcome:
+        """Make a call and read its answer to the end."""
+        outcome = Outcome()
+        begin = time.monotonic()
+        try:
+            result = await self.create(**arguments, **({"stream": True} if stream else {}))
+            outcome.headers = result.get_headers()
+            if stream:
+                await self.read(result, outcome)
+            else:
+                outcome.texts.append(result.choices[0].message.content)
+        except Exception as error:  # noqa: BLE001 - it is what the test looks at
+            outcome.error = error
+        outcome.seconds = time.monotonic() - begin
+        return outcome
+
+    async def read(self, stream: Any, outcome: Outcome) -> None:
+        while (chunk := await self.next(stream)) is not None:
+            outcome.texts += [choice.delta.content or "" for choice in chunk.choices]
+
+
+Scenario = Callable[[Client], Awaitable[None]]
+
+
+def run(way: str, scenario: Scenario, **options: Any) -> None:
+    """Run a scenario with a new client; fail if it leaves something behind."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        match way:
+            case "sync":
+                _drive(_whole(way, scenario, options))
+            case "trio":
+                trio.run(_whole, way, scenario, options)
+            case _:
+                asyncio.run(_on_asyncio(way, scenario, options))
+        gc.collect()
+    unclosed = [str(warning.message) for warning in seen if warning.category is ResourceWarning]
+    assert not unclosed
+
+
+async def _whole(way: str, scenario: Scenario, options: dict[str, Any]) -> None:
+    client = Client(way, **options)
+    try:
+        await scenario(client)
+    finally:
+        await client.close()
+
+
+async def _on_asyncio(way: str, scenario: Scenario, options: dict[str, Any]) -> None:
+    complaints: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    await _whole(way, scenario, options)
+    for _ in range(5):  # whatever was scheduled to end, ends
+        await asyncio.sleep(0)
+    gc.collect()
+    await asyncio.sleep(0)
+    stray = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not stray
+    assert not complaints
+
+
+def _drive(coroutine: Any) -> None:
+    with suppress(StopIteration):
+        coroutine.send(None)
+        raise AssertionError("a synchronous scenario waited")
+
+
+def target(url: str, **fields: Any) -> dict[str, Any]:
+    """Return a target of a config: an OpenAI-compatible host with a key."""
+    return {"provider": "openai", "api_key": KEY, "custom_host": url, **fields}
+
+
+def fallback(*targets: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Return a config that falls back from each target to the next."""
+    return {"strategy": {"mode": "fallback"}, "targets": list(targets), **fields}
