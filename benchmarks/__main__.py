@@ -30,7 +30,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("what", nargs="?", choices=("overhead", "imports", "all"), default="all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: a smoke test")
-    parser.add_argument("--peers", action="store_true", help="also LiteLLM and portkey_ai + gateway")
+    parser.add_argument(
+        "--peers", action="store_true", help="also LiteLLM and portkey_ai + gateway"
+    )
     return parser.parse_args()
 
 
@@ -41,9 +43,11 @@ def measure(asked: argparse.Namespace, surroundings: dict[str, str]) -> int:
     from benchmarks import imports, overhead, peers, report, server
     from benchmarks.run import Run, bars, cores
 
-    ours, theirs = cores()
+    free = cores()
+    ours, theirs = (max(free), min(free)) if len(free) > 1 else (None, None)
     with ExitStack() as stack:
-        run = Run(stack.enter_context(server.running(theirs)), quick=asked.quick)
+        address = stack.enter_context(server.running(theirs))
+        run = Run(address, core=ours, cores=free, quick=asked.quick)
         run.progress = stack.enter_context(bars(Console(stderr=True)))
         if ours is not None:
             os.sched_setaffinity(0, {ours})

@@ -1,8 +1,8 @@
 """2. Many calls at once: calls per second with 256 of them in flight, on asyncio.
 
-Ours routes through a fallback of two targets with retries, the first of which answers; its peer is
-`openai.AsyncOpenAI` as it comes, without retries. The floor posts the same bytes with one bare aiohttp
-session. Before each turn an unmeasured wave opens the connections.
+Ours routes through a fallback of two targets with retries, the first of which answers; its peer
+is `openai.AsyncOpenAI` as it comes, without retries. The floor posts the same bytes with one bare
+aiohttp session. Before each turn an unmeasured wave opens the connections.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Awaitable, Callable
 
 import aiohttp
 import openai
-from portkey_local import AsyncPortkey
 
 from benchmarks.measure import IN_FLIGHT, Comparison, Round, in_flight
-from benchmarks.run import CALL, Run, config
+from benchmarks.run import Run
+from benchmarks.workload import CALL, config
+from portkey_local import AsyncPortkey
 
 OURS = "AsyncPortkey, fallback of 2 × retry"
 PEER = "openai.AsyncOpenAI"
@@ -36,7 +37,9 @@ def measure(run: Run) -> None:
         }
         contenders = {name: _round(runner, call, number) for name, (call, number) in calls.items()}
         comparisons = [
-            Comparison(RATE, OURS, PEER, unit="1/s", goal=6.0, note="calls per second of wall time"),
+            Comparison(
+                RATE, OURS, PEER, unit="1/s", goal=6.0, note="calls per second of wall time"
+            ),
             Comparison(CPU, OURS, PEER, note="CPU time of the client's process"),
         ]
         try:
@@ -75,7 +78,9 @@ def _post(session: aiohttp.ClientSession) -> Callable[[], Awaitable[bytes]]:
     return post
 
 
-async def _close(ours: AsyncPortkey, bare: openai.AsyncOpenAI, floor: aiohttp.ClientSession) -> None:
+async def _close(
+    ours: AsyncPortkey, bare: openai.AsyncOpenAI, floor: aiohttp.ClientSession
+) -> None:
     await ours.close()
     await bare.close()
     await floor.close()

@@ -1,14 +1,15 @@
-"""3. The kernel alone: one call through a fallback of two retried targets, the first of which answers.
+"""3. The kernel alone: one call through a fallback of two retried targets, the first answering.
 
 No socket is touched. Two cuts are made through the same compiled router and the synchronous driver:
 
-- *with codec*: a wire in memory hands out a canned answer. Included are the routing, the encoding of
-  the request, the reading and decoding of the answer, and the notes on the attempt.
-- *routing only*: the driver answers each `Send` with a reply made beforehand. Included are the routing
-  and the driver's loop, nothing else.
+- *with codec*: a wire in memory hands out a canned answer. Included are the routing, the encoding
+  of the request, the reading and decoding of the answer, and the notes on the attempt.
+- *routing only*: the driver answers each `Send` with a reply made beforehand. Included are the
+  routing and the driver's loop, nothing else.
 
-Neither holds the making of the `Call`, or the client above. For scale the HTTP library's own client
-posts into a mock transport, and the routing is seen failing: three attempts at each target, no waiting.
+Neither holds the making of the `Call`, or the client above. For scale the HTTP library's own
+client posts into a mock transport, and the routing is seen failing: three attempts at each
+target, no waiting.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ import random
 import time
 from collections.abc import Callable
 
+from benchmarks.measure import Comparison, Round, per_call
+from benchmarks.plain import sdk_http_library
+from benchmarks.run import Run
+from benchmarks.server import COMPLETION
+from benchmarks.workload import CALL, config
 from portkey_local.compile import Compiled, compile_config
 from portkey_local.drivers.sync import SyncDriver
 from portkey_local.model import (
@@ -31,11 +37,6 @@ from portkey_local.model import (
     Request,
     Target,
 )
-
-from benchmarks.measure import Comparison, Round, per_call
-from benchmarks.plain import sdk_http_library
-from benchmarks.run import CALL, Run, config
-from benchmarks.server import COMPLETION
 
 CODEC = "SyncDriver, with codec"
 ROUTING = "SyncDriver, routing only"
@@ -90,7 +91,9 @@ def measure(run: Run) -> None:
     count = run.samples(4000)
     contenders = {name: _round(call, count) for name, call in calls.items()}
     note = "driver.run(router.route(call)) in memory: routing, encode, decode; no client, no socket"
-    bare = "driver.run(router.route(call)), each Send answered at once: routing and the driver's loop"
+    bare = (
+        "driver.run(router.route(call)), each Send answered at once: routing and the driver's loop"
+    )
     comparisons = [
         Comparison(NAMES[0], CODEC, POST, goal=10e-6, absolute=True, note=note),
         Comparison(NAMES[1], ROUTING, POST, goal=10e-6, absolute=True, note=bare),
@@ -103,7 +106,8 @@ def measure(run: Run) -> None:
 
 def _round(call: Callable[[], object], count: int) -> Round:
     def turn() -> dict[str, list[float]]:
-        return dict.fromkeys(NAMES, [per_call(call, count)])
+        taken = per_call(call, count)
+        return {name: [taken] for name in NAMES}
 
     return turn
 

@@ -1,9 +1,10 @@
 """How things are measured: contenders take turns, round by round, and are compared by ratio.
 
-Other programs on the machine make every figure noisy, but two contenders that take turns are disturbed
-alike. So the figure that counts is the ratio of the two medians over all rounds; beside it stand the
-quartiles of the rounds' own ratios, and the ratio of the two best rounds, which is disturbed least.
-Only the standard library is used, because peers measure themselves in environments of their own.
+Other programs on the machine make every figure noisy, but two contenders that take turns are
+disturbed alike. So the figure that counts is the ratio of the two medians over all rounds; beside
+it stand the quartiles of the rounds' own ratios, and the ratio of the two best rounds, which is
+disturbed least. Only the standard library is used, because peers measure themselves in
+environments of their own.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ Unit: TypeAlias = Literal["s", "1/s"]
 class Comparison:
     """What was compared, and every sample taken; `series[contender][round]` are samples.
 
-    `goal` is meant for the ratio of `ours` to `peer`, or for our own median where `absolute` is set.
-    Times are better when they are small, rates when they are large. `note` says what is included.
+    `goal` is meant for the ratio of `ours` to `peer`, or for our own median where `absolute` is
+    set. Times are better when they are small, rates when they are large. `note` says what is
+    included.
     """
 
     name: str

@@ -1,23 +1,28 @@
 """1. A plain call, one at a time: how long `chat.completions.create` takes, p50.
 
-Ours routes through a fallback of two targets with retries, the first of which answers; its peer is the
-bare SDK without retries. The floors do less: they post the same bytes to the same server and read the
-answer as bytes. All keep their connection alive.
+Ours routes through a fallback of two targets with retries, the first of which answers; its peer
+is the bare SDK without retries. The floors do less: they post the same bytes to the same server
+and read the answer as bytes; the bare socket shows what the server and the system take. All keep
+their connection.
 """
 
 from __future__ import annotations
 
 import http.client
+import importlib
 import json
+import socket
 import urllib.parse
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 import openai
-from portkey_local import Portkey
 
 from benchmarks.measure import Comparison, Round, each_call
-from benchmarks.run import CALL, Run, config
+from benchmarks.run import Run
+from benchmarks.workload import CALL, config
+from portkey_local import Portkey
 
 OURS = "Portkey, fallback of 2 × retry"
 PEER = "openai.OpenAI"
@@ -32,7 +37,9 @@ def measure(run: Run) -> None:
             name: _round(call, count) for name, call in _calls(run.server + "/v1", stack).items()
         }
         comparisons = [
-            Comparison(TIME, OURS, PEER, goal=0.55, note="wall time of create(); floors post bytes"),
+            Comparison(
+                TIME, OURS, PEER, goal=0.55, note="wall time of create(); floors post bytes"
+            ),
             Comparison(CPU, OURS, PEER, note="CPU time of the client's process"),
         ]
         run.compare("plain calls, sync", comparisons, contenders, run.rounds(24))
@@ -61,6 +68,16 @@ def _calls(url: str, stack: ExitStack) -> dict[str, Callable[[], object]]:
         raw.request("POST", parts.path + "/chat/completions", body, headers)
         return raw.getresponse().read()
 
+    request = (
+        f"POST {parts.path}/chat/completions HTTP/1.1\r\nhost: {parts.netloc}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    ).encode() + body
+    line = stack.enter_context(socket.create_connection((parts.hostname or "", parts.port or 80)))
+
+    def exchange() -> bytes:
+        line.sendall(request)
+        return line.recv(65536)
+
     return {
         OURS: lambda: ours.chat.completions.create(**CALL),
         PEER: lambda: bare.chat.completions.create(**CALL),
@@ -68,11 +85,10 @@ def _calls(url: str, stack: ExitStack) -> dict[str, Callable[[], object]]:
             url + "/chat/completions", content=body, headers=headers
         ),
         "floor: http.client": post,
+        "floor: a bare socket": exchange,
     }
 
 
-def sdk_http_library() -> object:
+def sdk_http_library() -> Any:
     """Return the HTTP library of the installed SDK: httpx2, or httpx under openai 2."""
-    import importlib
-
     return importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.split(".")[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import platform
 import sys
@@ -64,7 +64,7 @@ def _figure(comparison: Comparison, value: float) -> str:
 def to_dict(run: Run) -> dict[str, Any]:
     """Return the run for a JSON file."""
     return {
-        "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "when": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),

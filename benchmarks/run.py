@@ -1,28 +1,27 @@
-"""One run of the benchmarks: its settings, its server, its progress, and what it has measured so far."""
+"""One run: its settings, its server, its progress, and what it has measured so far."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.measure import Comparison, Round, one_round
 
-MODEL = "gpt-4o-mini"
-MESSAGES = [
-    {"role": "system", "content": "You are a helpful assistant. Answer in one or two sentences."},
-    {"role": "user", "content": "What is the capital of France, and how many people live there?"},
-]
-CALL = {"model": MODEL, "messages": MESSAGES, "temperature": 0.2}
-
 
 @dataclass
 class Run:
-    """What the benchmarks are handed; `done` grows as they go, so that Ctrl-C loses nothing."""
+    """What the benchmarks are handed; `done` grows as they go, so that Ctrl-C loses nothing.
+
+    `core` is the one that clients are measured on, `cores` are all that there are.
+    """
 
     server: str
+    core: int | None = None
+    cores: frozenset[int] = frozenset()
     quick: bool = False
     done: list[Comparison] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -35,6 +34,16 @@ class Run:
     def samples(self, usual: int) -> int:
         """Return how many samples to take in a round."""
         return max(1, usual // 4) if self.quick else usual
+
+    @contextmanager
+    def busy(self, title: str) -> Iterator[None]:
+        """Show that something is being prepared."""
+        task = self.progress.add_task(title, total=None) if self.progress is not None else None
+        try:
+            yield
+        finally:
+            if self.progress is not None and task is not None:
+                self.progress.remove_task(task)
 
     def compare(
         self,
@@ -60,15 +69,6 @@ def bars(console: object) -> Progress:
     return Progress(*columns, console=console, transient=True)  # type: ignore[arg-type]
 
 
-def config(url: str) -> dict[str, object]:
-    """Return the config that is measured: a fallback of two targets, each with its own retries."""
-    target = {"provider": "openai", "api_key": "sk-0", "custom_host": url, "retry": {"attempts": 2}}
-    return {"strategy": {"mode": "fallback"}, "targets": [dict(target), dict(target)]}
-
-
-def cores() -> tuple[int | None, int | None]:
-    """Return a core for the client and one for the server, where the system lets us choose."""
-    if not hasattr(os, "sched_getaffinity"):
-        return None, None
-    free = sorted(os.sched_getaffinity(0))
-    return (free[-1], free[0]) if len(free) > 1 else (None, None)
+def cores() -> frozenset[int]:
+    """Return the cores we may use, where the system lets us choose."""
+    return frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset()

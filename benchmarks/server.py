@@ -7,8 +7,8 @@ stream, and its answers are made beforehand. The path says how a stream comes:
 - `/v1/paced/<n>/chat/completions`: n events, each sent by itself, `PACE` seconds apart;
 - `/v1/chat/completions`: 200 events in one go, when the body holds `"stream":true`.
 
-Every other request gets one fixed JSON answer of about 600 bytes. Only the standard library is used:
-`python -m benchmarks.server` prints its port, and ends when its standard input does.
+Every other request gets one fixed JSON answer of about 600 bytes. Only the standard library is
+used: `python -m benchmarks.server` prints its port, and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PACE = 0.0005  # seconds between the events of a paced stream
 DEFAULT_EVENTS = 200
 
 TEXT = (
-    "The capital of France is Paris. It lies on the Seine, in the north of the country, and about two "
+    "The capital of France is Paris. It lies on the Seine, in the north of the country. About two "
     "million people live within its limits; with its suburbs it counts more than eleven million."
 )
 COMPLETION = {
@@ -69,7 +69,7 @@ def plain_answer() -> bytes:
 
 @lru_cache
 def stream_chunks(count: int) -> tuple[bytes, ...]:
-    """Return a stream of `count` events as HTTP chunks, with `[DONE]` and the end of the body last."""
+    """Return a stream of `count` events as HTTP chunks; the last one ends the body."""
     words = ["", *(f" word{number % 100}" for number in range(count - 2)), ""]
     chunks = []
     for number, word in enumerate(words):
@@ -90,7 +90,9 @@ def stream_chunks(count: int) -> tuple[bytes, ...]:
                 }
             ],
         }
-        chunks.append(http_chunk(b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n"))
+        chunks.append(
+            http_chunk(b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n")
+        )
     return (*chunks, http_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
 
 
@@ -157,8 +159,13 @@ async def serve() -> None:
 @contextmanager
 def running(core: int | None = None) -> Iterator[str]:
     """Run a server in a process of its own, on `core` when one is given; give its address."""
-    command = [sys.executable, "-m", "benchmarks.server", *([str(core)] if core is not None else [])]
-    with subprocess.Popen(
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.server",
+        *([str(core)] if core is not None else []),
+    ]
+    with subprocess.Popen(  # noqa: S603 - the command is ours
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None

@@ -1,10 +1,12 @@
-"""4. Streams: the CPU time that one event of `create(stream=True)` costs, over streams of 500 events.
+"""4. Streams: the CPU time that one event of `create(stream=True)` costs.
 
-CPU time of the whole process, because a stream mostly waits. From the call of `create` to the last
-chunk, divided by the events. Two ways of arriving: *one by one*, as a model sends them, each read from
-the socket by itself; and *in one go*, as they come from a cache or through a proxy that buffers.
-Ours routes through a fallback of two retried targets; its peer is the bare SDK. The floors read the
-bytes and look at none of them.
+Streams have 500 events.
+
+CPU time of the whole process, because a stream mostly waits. From the call of `create` to the
+last chunk, divided by the events. Two ways of arriving: *one by one*, as a model sends them, each
+read from the socket by itself; and *in one go*, as they come from a cache or through a proxy that
+buffers. Ours routes through a fallback of two retried targets; its peer is the bare SDK. The
+floors read the bytes and look at none of them.
 """
 
 from __future__ import annotations
@@ -18,11 +20,12 @@ from typing import Any
 
 import aiohttp
 import openai
-from portkey_local import AsyncPortkey, Portkey
 
 from benchmarks.measure import Comparison, Round
 from benchmarks.plain import sdk_http_library
-from benchmarks.run import CALL, Run, config
+from benchmarks.run import Run
+from benchmarks.workload import CALL, config
+from portkey_local import AsyncPortkey, Portkey
 
 EVENTS = 500
 ARRIVALS = {"one by one": "paced", "in one go": "stream"}
@@ -124,7 +127,9 @@ async def _clients(url: str) -> tuple[AsyncPortkey, openai.AsyncOpenAI, aiohttp.
     )
 
 
-async def _close(ours: AsyncPortkey, bare: openai.AsyncOpenAI, floor: aiohttp.ClientSession) -> None:
+async def _close(
+    ours: AsyncPortkey, bare: openai.AsyncOpenAI, floor: aiohttp.ClientSession
+) -> None:
     await ours.close()
     await bare.close()
     await floor.close()

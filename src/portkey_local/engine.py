@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import random
 import secrets
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,8 +66,7 @@ class Engine:
         self._log = EventLog(event_log) if event_log is not None else None
         self._emit = listener_of(on_event, self._log, bodies=bodies)
         self._rng = rng if rng is not None else random.Random()
-        self._lock = threading.Lock()
-        self._compiled: OrderedDict[str, Compiled] = OrderedDict()
+        self._compiled: dict[str, Compiled] = {}
 
     def plan(self, options: Options) -> Plan:
         """Return `options` made ready. Raises ConfigError."""
@@ -78,17 +75,16 @@ class Engine:
     def _router(self, options: Options) -> Compiled:
         """Return the compiled router, remembered by the value of what decides it."""
         key = repr((_frozen(options.config), _frozen(options.defaults), _frozen(options.overrides)))
-        with self._lock:
-            if (known := self._compiled.get(key)) is not None:
-                self._compiled.move_to_end(key)
-                return known
+        if (known := self._compiled.get(key)) is not None:
+            return known
         made = compile_config(
             options.config, vault=self.vault, defaults=options.defaults, overrides=options.overrides
         )
-        with self._lock:
-            self._compiled[key] = made
-            if len(self._compiled) > COMPILED_KEPT:
-                self._compiled.popitem(last=False)
+        if len(self._compiled) >= COMPILED_KEPT:
+            self._compiled.clear()
+        self._compiled[key] = (
+            made  # two threads may compile the same; no lock to be held over a fork
+        )
         return made
 
     def call(self, request: Request, plan: Plan, timeout: float) -> Call:

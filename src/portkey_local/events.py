@@ -35,30 +35,36 @@ class EventLog:
         """Open nothing yet: the file is made by the first event."""
         self.path = Path(path)
         self._wall = wall
+        self._begin()
+
+    def _begin(self) -> None:
+        self._owner = os.getpid()
         self._lock = threading.Lock()
-        self._file: tuple[int, int] | None = None  # process, descriptor
+        self._descriptor: int | None = None
 
     def __call__(self, event: Event) -> None:
         """Append one event."""
+        if self._owner != os.getpid():
+            self._begin()  # after a fork another thread's lock would never be released
         facts = {"time": round(self._wall(), 6), **event.to_dict()}
         line = json.dumps(facts, ensure_ascii=False, default=str).encode() + b"\n"
-        with self._lock, _locked(self._descriptor()) as descriptor:
+        with self._lock, _locked(self._opened()) as descriptor:
             while line:
                 line = line[os.write(descriptor, line) :]
 
-    def _descriptor(self) -> int:
-        if self._file is None or self._file[0] != os.getpid():
+    def _opened(self) -> int:
+        if self._descriptor is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_APPEND | os.O_CREAT | os.O_WRONLY
-            self._file = (os.getpid(), os.open(self.path, flags, 0o600))
-        return self._file[1]
+            self._descriptor = os.open(self.path, flags, 0o600)
+        return self._descriptor
 
     def close(self) -> None:
         """Close the file; a later event opens it again."""
         with self._lock:
-            if self._file is not None and self._file[0] == os.getpid():
-                os.close(self._file[1])
-            self._file = None
+            if self._descriptor is not None and self._owner == os.getpid():
+                os.close(self._descriptor)
+            self._descriptor = None
 
 
 class Guarded:

@@ -37,15 +37,17 @@ class Rng(Protocol):
 class Request:
     """One request in OpenAI's shape, before any target has seen it.
 
-    `body` is the decoded JSON body; `content` holds the bytes of any other body (multipart, raw).
+    `body` is the decoded JSON body, `encoded` its bytes where they are known; `content` holds the
+    bytes of any other body (multipart, raw).
     `path` starts below the API root (`/chat/completions`); `query` has no question mark.
     `json_expected` is true where the answer must be JSON.
     """
 
     method: str
     path: str
-    body: Mapping[str, Any] | None = None
-    content: bytes | None = None
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    encoded: bytes | None = field(default=None, repr=False)
+    content: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=empty)
     query: str = ""
     stream: bool = False

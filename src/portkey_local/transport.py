@@ -60,6 +60,7 @@ def request_from(message: Any, content: bytes) -> Request:
         method=message.method,
         path=path,
         body=body,
+        encoded=content if body is not None else None,
         content=None if body is not None or not content else content,
         headers=headers,
         query=query,

@@ -7,8 +7,8 @@ directly; wherever they do not (a missing field, a string for a number, an unkno
 part is handed to the SDK's own `construct_type`.
 
 Two converters for each annotation. *Lenient* is the SDK's rule outside unions: keep what does not
-fit. *Exact* is used inside unions, for which the SDK tries validation first: it raises `_Mismatch` for
-anything that validation might change or refuse.
+fit. *Exact* is used inside unions, for which the SDK tries validation first: it raises `_Mismatch`
+for anything that validation might change or refuse.
 """
 
 from __future__ import annotations

@@ -86,13 +86,16 @@ def interrupted(
 
 def trail_text(call: Call, target: Target | None) -> str:
     """Return where the call ended and what was tried, for the end of a message."""
+    place = f" (at {target.path}, {target.provider})" if target is not None else ""
     if not call.trail:
-        return f" (at {target.path}, {target.provider})" if target is not None else ""
+        return place
+    if target is not None and call.trail[-1].target == target.path:
+        place = ""
     tries = "; ".join(
         f"{attempt.target} {attempt.provider}: {attempt.reason} after {attempt.seconds:.2f} s"
         for attempt in call.trail
     )
-    return f" [tried: {tries}]"
+    return f"{place} [tried: {tries}]"
 
 
 def _response(call: Call, failure: Failure) -> Any:

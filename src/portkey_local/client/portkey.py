@@ -102,6 +102,20 @@ class Portkey(Routed, openai.OpenAI):
             return super().post(path, **arguments)
         return super().post(path, cast_to=object, body=arguments)
 
+    def put(self, path: str, **arguments: Any) -> Any:
+        """Put to any path, as `post` posts."""
+        if "cast_to" in arguments:
+            return super().put(path, **arguments)
+        return super().put(path, cast_to=object, body=arguments.pop("body", arguments))
+
+    def get(self, path: str, **arguments: Any) -> Any:
+        """Get any path: without `cast_to` the decoded JSON comes back."""
+        return super().get(path, **{"cast_to": object, **arguments})
+
+    def delete(self, path: str, **arguments: Any) -> Any:
+        """Delete any path: without `cast_to` the decoded JSON comes back."""
+        return super().delete(path, **{"cast_to": object, **arguments})
+
     def is_closed(self) -> bool:
         """Whether the client was closed."""
         return self._engine.closed
@@ -180,6 +194,20 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):
         if "cast_to" in arguments:
             return await super().post(path, **arguments)
         return await super().post(path, cast_to=object, body=arguments)
+
+    async def put(self, path: str, **arguments: Any) -> Any:
+        """Put to any path, as `post` posts."""
+        if "cast_to" in arguments:
+            return await super().put(path, **arguments)
+        return await super().put(path, cast_to=object, body=arguments.pop("body", arguments))
+
+    async def get(self, path: str, **arguments: Any) -> Any:
+        """Get any path: without `cast_to` the decoded JSON comes back."""
+        return await super().get(path, **{"cast_to": object, **arguments})
+
+    async def delete(self, path: str, **arguments: Any) -> Any:
+        """Delete any path: without `cast_to` the decoded JSON comes back."""
+        return await super().delete(path, **{"cast_to": object, **arguments})
 
     def is_closed(self) -> bool:
         """Whether the client was closed."""

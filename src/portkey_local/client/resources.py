@@ -33,8 +33,8 @@ def _parameters() -> frozenset[str]:
     return frozenset(inspect.signature(OpenAICompletions.create).parameters)
 
 
-def _body(arguments: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the JSON body of plain arguments, or None when the SDK must make it."""
+def _body(arguments: dict[str, Any]) -> tuple[dict[str, Any], bytes] | None:
+    """Return the JSON body of plain arguments and its bytes, or None when the SDK must make it."""
     body = {
         name: value
         for name, value in arguments.items()
@@ -45,10 +45,9 @@ def _body(arguments: dict[str, Any]) -> dict[str, Any] | None:
     if extra := arguments.get("extra_body"):
         body.update(extra)
     try:
-        encode_json(body)
+        return body, encode_json(body)
     except (TypeError, ValueError):
         return None
-    return body
 
 
 def _for_the_sdk(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -64,14 +63,16 @@ def _for_the_sdk(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _request(client: Any, arguments: dict[str, Any]) -> Request | None:
     """Return the request of plain arguments, or None."""
-    body = _body(arguments)
-    if body is None or client._strict_response_validation:
+    plain = _body(arguments)
+    if plain is None or client._strict_response_validation:
         return None
+    body, encoded = plain
     stream = body.get("stream") is True
     return Request(
         method="POST",
         path=PATH,
         body=body,
+        encoded=encoded,
         headers=client._headers(None),
         query=client.qs.stringify(client._custom_query) if client._custom_query else "",
         stream=stream,

@@ -17,8 +17,13 @@ from portkey_local.testing import Fault, Step
 
 __all__ = ["Recording", "recorded"]
 
-EVENT_GAP: Final = 0.02  # seconds between two events of a stream, so that it flows as a real one does
-IDS: Final = {"mistral": "mistral-ai", "zai": "z-ai"}  # where the rows spell a provider their own way
+EVENT_GAP: Final = (
+    0.02  # seconds between two events of a stream, so that it flows as a real one does
+)
+IDS: Final = {
+    "mistral": "mistral-ai",
+    "zai": "z-ai",
+}  # where the rows spell a provider their own way
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ def reset() -> Scene:
     openai = recorded("openai", "What is the capital of France?", streamed=True)
     dead = {"provider": "groq", "override_params": {"model": "llama-3.3-70b-versatile"}}
     return Scene(
-        title="A connection reset, before a stream begins",
+        title="A connection that is reset",
         recording=openai,
         config={"strategy": {"mode": "fallback"}, "targets": [dead, target(openai)]},
         script={"groq": [Step(fault=Fault.RESET)], "openai": [openai.step()]},
@@ -170,9 +170,7 @@ def cut_stream() -> Scene:
         recording=openai,
         config={"strategy": {"mode": "fallback"}, "targets": [target(openai), spare]},
         script={"openai": [openai.step(Fault.CUT_CHUNKED)], "groq": [error(500)]},
-        expected=Expected(
-            tries=(("openai", 200),), ending=Next.BREAK, error="StreamInterrupted"
-        ),
+        expected=Expected(tries=(("openai", 200),), ending=Next.BREAK, error="StreamInterrupted"),
     )
 
 

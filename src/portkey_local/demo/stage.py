@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import openai
-
 import portkey_local.wire.aio  # noqa: F401 - loaded now, so that no scene's time has it in it
 from portkey_local import AsyncPortkey, Connections, Portkey
 from portkey_local.demo.scenes import Scene
@@ -45,11 +43,12 @@ class Report:
 
     @property
     def calls(self) -> tuple[tuple[Try, ...], ...]:
-        """The tries of each call."""
+        """The tries of each call; of one without any if nothing was reported."""
         traces = dict.fromkeys(event.trace_id for event in self.events)
-        return tuple(
+        every = (
             tries_of(event for event in self.events if event.trace_id == trace) for trace in traces
         )
+        return tuple(every) or ((),)
 
 
 def play(scene: Scene, seed: int) -> Report:
@@ -62,9 +61,9 @@ def play(scene: Scene, seed: int) -> Report:
             "rng": random.Random(seed),
             "connections": Connections(trust_env=False),
         }
-        began = time.perf_counter()
-        got = asyncio.run(_ask_many(scene, given)) if scene.asynchronous else (_ask(scene, given),)
-        seconds = time.perf_counter() - began
+        got, seconds = (
+            asyncio.run(_async(scene, given)) if scene.asynchronous else _sync(scene, given)
+        )
         received = tuple((each.target, each.json["model"]) for each in server.received)
     return Report(scene, got, tuple(events), received, seconds)
 
@@ -76,35 +75,44 @@ def _placed(config: Mapping[str, Any], server: Loopback) -> dict[str, Any]:
     return {**config, "custom_host": server.target(config["provider"]), "api_key": "no-key-needed"}
 
 
-def _ask(scene: Scene, given: Mapping[str, Any]) -> Got:
-    text = ""
+def _sync(scene: Scene, given: Mapping[str, Any]) -> tuple[tuple[Got, ...], float]:
     with Portkey(**given) as client:
-        complete: Any = client.chat.completions.create  # a config that brings its models needs no model=
-        try:
-            if not scene.recording.streamed:
-                return Got(_text_of(complete(messages=scene.recording.messages)))
-            for chunk in complete(messages=scene.recording.messages, stream=True):
-                text += _delta_of(chunk)
-        except openai.APIError as error:
-            return Got(text, error)
+        began = time.perf_counter()
+        got = tuple(_ask(scene, client) for _ in range(scene.calls))
+        return got, time.perf_counter() - began
+
+
+def _ask(scene: Scene, client: Portkey) -> Got:
+    complete: Any = (
+        client.chat.completions.create
+    )  # a config that brings its models needs no model=
+    text = ""
+    try:
+        if not scene.recording.streamed:
+            return Got(_text_of(complete(messages=scene.recording.messages)))
+        for chunk in complete(messages=scene.recording.messages, stream=True):
+            text += _delta_of(chunk)
+    except Exception as error:  # noqa: BLE001 - whatever is raised is what the caller got
+        return Got(text, error)
     return Got(text)
 
 
-async def _ask_many(scene: Scene, given: Mapping[str, Any]) -> tuple[Got, ...]:
+async def _async(scene: Scene, given: Mapping[str, Any]) -> tuple[tuple[Got, ...], float]:
     async with AsyncPortkey(**given) as client:
-        calls = (_ask_async(scene, client) for _ in range(scene.calls))
-        return tuple(await asyncio.gather(*calls))
+        began = time.perf_counter()
+        got = await asyncio.gather(*(_ask_async(scene, client) for _ in range(scene.calls)))
+        return tuple(got), time.perf_counter() - began
 
 
 async def _ask_async(scene: Scene, client: AsyncPortkey) -> Got:
-    text = ""
     complete: Any = client.chat.completions.create
+    text = ""
     try:
         if not scene.recording.streamed:
             return Got(_text_of(await complete(messages=scene.recording.messages)))
         async for chunk in await complete(messages=scene.recording.messages, stream=True):
             text += _delta_of(chunk)
-    except openai.APIError as error:
+    except Exception as error:  # noqa: BLE001 - whatever is raised is what the caller got
         return Got(text, error)
     return Got(text)
 

@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
 from itertools import groupby
+from typing import Final
 
 from portkey_local.model import Event
+
+PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 __all__ = ["Next", "Try", "came_back", "tries_of", "what_next", "why"]
 
@@ -73,10 +76,10 @@ def _try(event: Event, following: Next) -> Try:
 
 def came_back(tried: Try) -> str:
     """Say what a try brought, in a few words."""
-    if tried.reason is None or tried.reason == f"HTTP {tried.status}" or tried.next is Next.BREAK:
-        phrase = {status.value: status.phrase for status in HTTPStatus}.get(tried.status, "")
-        return f"{tried.status} {phrase}".strip()
-    return f"{tried.reason}; counts as {tried.status}"
+    if tried.next in {Next.ANSWER, Next.BREAK} or tried.reason == f"HTTP {tried.status}":
+        return f"{tried.status} {PHRASES.get(tried.status, '')}".strip()
+    kind = (tried.reason or "failure").split(":")[0]
+    return f"{kind} (as {tried.status})"
 
 
 def what_next(tried: Try) -> str:
@@ -91,11 +94,13 @@ def what_next(tried: Try) -> str:
         case Next.BREAK:
             return "breaks off"
         case Next.ERROR:
-            return "the caller is told"
+            return "gives up"
 
 
 def why(tries: Sequence[Try]) -> str:
     """Tell the whole way of a call in one sentence."""
+    if not tries:
+        return "nobody was asked."
     groups = [list(group) for _, group in groupby(tries, key=lambda tried: tried.target)]
     failed = [_failures(group) for group in groups if group[-1].next in {Next.ERROR, Next.FALLBACK}]
     last = groups[-1]
@@ -103,7 +108,7 @@ def why(tries: Sequence[Try]) -> str:
         return f"{', '.join(failed)}: the caller gets one error that names every try."
     before = f"{', '.join(failed)}, so " if failed else ""
     if last[-1].next is Next.BREAK:
-        ending = "broke off after its first words, which is said: half an answer never passes for a whole one"
+        ending = "broke off after it began: the caller is told, and half an answer never passes for a whole one"
     else:
         ending = "answered"
     if len(last) == 1:
@@ -113,10 +118,6 @@ def why(tries: Sequence[Try]) -> str:
 
 
 def _failures(group: Sequence[Try]) -> str:
-    # A status is enough for a sentence; time limits and the network have no status of their own.
-    said = ", ".join(
-        str(each.status) if each.reason == f"HTTP {each.status}" else (each.reason or "").split(":")[0]
-        for each in group
-    )
+    said = ", ".join((each.reason or "").removeprefix("HTTP ").rstrip(".") for each in group)
     times = {1: "once", 2: "twice"}.get(len(group), f"{len(group)} times")
     return f"{group[0].provider} failed {times} ({said})"

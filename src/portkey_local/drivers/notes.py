@@ -20,6 +20,7 @@ def started(call: Call, target: Target) -> None:
             attempt=len(call.trail) + 1,
             endpoint=call.request.path,
             model=model_of(call, target),
+            request_body=call.request.body,
         )
 
 

@@ -29,6 +29,7 @@ from portkey_local.providers.sse import SseReader, decode_json
 
 MODEL_NEEDED = frozenset({"/chat/completions", "/completions", "/embeddings"})
 TEXT_ANSWERS = ("/audio/",)  # whose `response_format` may ask for plain text
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 EVENT_STREAM = "text/event-stream"
 TERMINAL_NEEDED = ("/chat/completions", "/completions", "/responses", "/threads")
 
@@ -41,12 +42,12 @@ class OpenAICodec:
         headers = {**request.headers, **target.headers}
         content = request.content
         if request.body is not None:
-            body = request.body
-            if target.override:
-                body = merge(body, target.override)
+            body = merge(request.body, target.override) if target.override else request.body
             if "model" not in body and request.path in MODEL_NEEDED:
                 return no_model(target)
-            content = encode_json(body)
+            content = request.encoded
+            if content is None or target.override:
+                content = encode_json(body)
         elif content is not None and target.override:
             content = override_form(
                 content, request.headers.get("content-type", ""), target.override
@@ -87,7 +88,9 @@ class OpenAICodec:
         content_type = answer.headers.get("content-type", "")
         if request.stream:
             return not content_type.startswith("application/json")
-        return content_type.startswith(EVENT_STREAM)
+        if request.body is not None and request.json_expected:
+            return False
+        return content_type.startswith(EVENT_STREAM)  # a form's `stream` field is not read here
 
     def reader(self, request: Request) -> SseReader:
         """Return a fresh parser for one stream."""
@@ -123,7 +126,7 @@ def merge(body: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
 
 def encode_json(body: object) -> bytes:
     """Encode as the SDK does: compact, UTF-8, no NaN."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return ENCODER.encode(body).encode()
 
 
 def malformed(target: Target, message: str, answer: Answer | None) -> Failure:

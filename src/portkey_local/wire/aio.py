@@ -11,6 +11,7 @@ import os
 import ssl
 import time
 import weakref
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -21,6 +22,16 @@ from portkey_local.wire.settings import Connections
 
 KEEPALIVE = 15.0  # seconds; aiohttp's own default
 READ_BUFFER = 2**17
+TRANSLATIONS: tuple[tuple[Any, type[Exception], str | None], ...] = (  # the first that fits
+    (aiohttp.ConnectionTimeoutError, WireTimeout, "ConnectTimeout"),
+    (TimeoutError, WireTimeout, "the deadline has passed"),
+    (aiohttp.ServerDisconnectedError, WireError, "the server closed the connection unasked"),
+    (aiohttp.ClientPayloadError, WireError, "the body was cut short, or not what its headers say"),
+    (aiohttp.ClientResponseError, WireError, "the answer is not HTTP, or a proxy refused"),
+    (aiohttp.http.HttpProcessingError, WireError, "the answer is not HTTP"),
+    (OSError, WireError, None),
+    (aiohttp.ClientError, WireError, None),
+)
 
 
 class AioResponse:
@@ -36,10 +47,10 @@ class AioResponse:
         """Return the next bytes of the body, or None at its end."""
         try:
             async with _limit(deadline):
-                data = await self._response.content.readany()
-        except Exception as error:
-            raise _translated(error) from error
-        return data or None
+                return await self._response.content.readany() or None
+        except Exception as error:  # noqa: BLE001 - raised again below, what is unknown as it is
+            failure = _translated(error)
+        raise failure
 
     async def close(self) -> None:
         """Give the connection back when the body was read to its end, else close it."""
@@ -68,18 +79,20 @@ class AioWire:
         url, proxy = self._urls.get(packet.url) or self._route(packet.url)
         try:
             async with _limit(deadline):
-                response = await session.request(
-                    packet.method,
-                    url,
-                    data=packet.content,
-                    headers=packet.headers,
-                    allow_redirects=False,
-                    proxy=proxy,
-                    ssl=self._context() if url.scheme == "https" else True,
+                return AioResponse(
+                    await session.request(
+                        packet.method,
+                        url,
+                        data=packet.content,
+                        headers=packet.headers,
+                        allow_redirects=False,
+                        proxy=proxy,
+                        ssl=self._context() if url.scheme == "https" else True,
+                    )
                 )
-        except Exception as error:
-            raise _translated(error) from error
-        return AioResponse(response)
+        except Exception as error:  # noqa: BLE001 - raised again below, what is unknown as it is
+            failure = _translated(error)
+        raise failure
 
     def _session(self) -> aiohttp.ClientSession:
         if self._owner != os.getpid():
@@ -128,12 +141,14 @@ def _limit(deadline: float) -> asyncio.Timeout:
 
 
 def _translated(error: Exception) -> Exception:
-    """Return aiohttp's exception as a wire's own; anything unknown comes back as it is."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if isinstance(error, TimeoutError):
-        return WireTimeout(text)
-    if isinstance(error, (aiohttp.ClientError, OSError, aiohttp.http.HttpProcessingError)):
-        return WireError(text)
+    """Return aiohttp's exception as a wire's own; anything unknown comes back as it is.
+
+    The wire's own is raised outside the `except`, with a text of ours: aiohttp's exceptions carry
+    the request's headers, the key among them, and bytes of the answer.
+    """
+    for kind, made, text in TRANSLATIONS:
+        if isinstance(error, kind):
+            return made(text or f"{type(error).__name__}: {getattr(error, 'strerror', None)}")
     if isinstance(error, RuntimeError) and "closed" in str(error).lower():
-        return WireError(text)
+        return WireError("the session was closed")
     return error

@@ -14,7 +14,14 @@ from portkey_local.model import Answer, Packet
 from portkey_local.wire.contract import WireTimeout
 from portkey_local.wire.decoding import decoder_for
 from portkey_local.wire.settings import Connections, core_library
-from portkey_local.wire.sync import make_pool, pool_options, target_of, translated, wire_headers
+from portkey_local.wire.sync import (
+    make_pool,
+    pool_options,
+    surplus,
+    target_of,
+    translated,
+    wire_headers,
+)
 
 T = TypeVar("T")
 
@@ -49,6 +56,8 @@ class PooledResponse:
         """
         with anyio.CancelScope(shield=True):
             await self._chunks.aclose()
+            if surplus(self._response):
+                await self._response.extensions["network_stream"].aclose()
             await self._response.aclose()
 
 
