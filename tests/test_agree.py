@@ -571,7 +571,7 @@ def test_calls_that_overlap_in_a_simulation_are_determined_by_the_seed():
 # --- what holds of every run
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(situation=situations)
 def test_what_is_asked_for_is_done_once(situation):
     """Every send and every wait that a route asks for is performed, once, in order."""
@@ -580,7 +580,7 @@ def test_what_is_asked_for_is_done_once(situation):
     assert live.slept == [entry[2] for entry in live.run.log if entry[0] == "sleep"]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(situation=situations)
 def test_attempts_never_exceed_what_the_tree_allows(situation):
     """A retry of n attempts asks at most n + 1 times, and nothing else repeats."""
@@ -589,7 +589,7 @@ def test_attempts_never_exceed_what_the_tree_allows(situation):
     assert live.outcome.retries >= -1
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(situation=situations)
 def test_no_wait_outlasts_the_deadline(situation):
     """A wait that could not be followed by an attempt is not begun, and no run ends late."""
@@ -600,7 +600,7 @@ def test_no_wait_outlasts_the_deadline(situation):
     assert run.end <= situation.limit
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(situation=situations)
 def test_no_attempt_outlasts_its_deadline(situation):
     """Each send gets a deadline that is never later than the call's, and keeps it."""
@@ -611,7 +611,7 @@ def test_no_attempt_outlasts_its_deadline(situation):
             assert at <= after <= deadline <= situation.limit
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(situation=situations)
 def test_weight_zero_is_never_chosen(situation):
     """A target of weight 0 is never asked, wherever it stands."""
@@ -620,7 +620,7 @@ def test_weight_zero_is_never_chosen(situation):
     assert not builder.weightless & set(run_sync(situation).run.sends)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(situation=situations)
 def test_every_answer_is_closed_but_the_stream_that_is_handed_over(situation):
     """What was opened is closed: whole answers, failures, and replies that were moved on from."""
@@ -634,7 +634,7 @@ def test_every_answer_is_closed_but_the_stream_that_is_handed_over(situation):
         assert left == []
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(situation=situations)
 def test_the_trail_has_every_attempt_that_did_not_end_the_call(situation):
     """Every send is on the trail, as a failure or as a reply that was turned away; or it is the answer."""
@@ -652,7 +652,7 @@ def test_the_trail_has_every_attempt_that_did_not_end_the_call(situation):
 plain_steps = st.lists(st.builds(Step, kinds, statuses), min_size=1, max_size=5)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(each=plain_steps, listed=st.none() | codes, stream=st.booleans())
 def test_fallback_gives_the_first_acceptable_outcome_and_asks_no_later_target(each, listed, stream):
     """Targets are asked in order up to the first outcome that the rule accepts, or the last one."""

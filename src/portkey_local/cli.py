@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -19,9 +18,8 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.tree import Tree
 
-    from portkey_local.config import Config
+    from portkey_local import Event, Portkey
     from portkey_local.providers.table import Provider
 
 __all__ = ["app", "main"]
@@ -87,13 +85,15 @@ def check(
     no_keys: Annotated[bool, typer.Option("--no-keys", help="Do not look for keys.")] = False,
 ) -> None:
     """See what a config does, and what is wrong with it, before any call."""
+    from portkey_local.demo.outline import examine, tree_of
+
     with _plainly():
-        found = _outline(_stdin() if config == "-" else config, with_keys=not no_keys)
+        found = examine(sys.stdin.read() if config == "-" else config, with_keys=not no_keys)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
     else:
         if found["config"]:
-            _console().print(_tree("stdin" if config == "-" else config, found["config"]))
+            _console().print(tree_of("stdin" if config == "-" else config, found["config"]))
         for kind in ("warning", "error"):
             for path, message in found[f"{kind}s"]:
                 _say(kind, f"{path}: {message}")
@@ -143,35 +143,158 @@ def ask(
         if config is None:
             call = {"provider": provider or _provider_with_key()}
             model = model or _model_for(call["provider"])
-        _ask(_stdin() if question == "-" else question, call, model, stream=stream, trace=trace)
+        _ask(
+            sys.stdin.read() if question == "-" else question,
+            call,
+            model,
+            stream=stream,
+            trace=trace,
+        )
 
 
-# --- check
+# --- what they need
 
 
-def _outline(source: str, *, with_keys: bool) -> dict[str, Any]:
-    """Return what a config does, with everything wrong or odd about it, as plain JSON."""
-    from portkey_local.config import check as check_providers, inherit, leaves, load
-    from portkey_local.errors import ConfigError, ConfigWarning
-    from portkey_local.home import configs_dir
-    from portkey_local.providers.table import NATIVE, PROVIDERS, nearest
+def _print_providers(rows: Sequence[Provider]) -> None:
+    from rich.table import Table
+    from rich.text import Text
 
-    errors: list[tuple[str, str]] = []
-    tree: dict[str, Any] | None = None
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConfigWarning)
-        try:
-            config = load(source, configs_dir=configs_dir())
-            check_providers(inherit(config), known=PROVIDERS, native=NATIVE, nearest=nearest)
-            compiled = _compiled_without_keys(config)
-            keys = {path: _key_of(leaf, path, errors) for path, leaf in leaves(config)} if with_keys else {}
-            tree = _node(compiled, "config", keys)
-        except ConfigError as error:
-            errors.extend(error.problems)
-    remarks = dict.fromkeys(str(warning.message) for warning in caught)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("provider", "key", "address, and what it answers"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        keys = Text("\n".join(row.key_variables) or "none needed")
+        if _has_key(row):
+            keys.stylize("green")
+            keys.append(" ✓", "bold green")
+        address = Text(row.base_url or "yours: give custom_host")
+        address.append(f"\n{', '.join(sorted(row.endpoints))}", "dim")
+        table.add_row(Text(row.id, "bold"), keys, address)
+    console = _console()
+    console.print(table)
+    ready = sum(map(_has_key, rows))
+    console.print(f"\n{len(rows)} providers; ✓ marks a key in the environment ({ready} of them).")
+
+
+def _provider_facts(row: Provider) -> dict[str, Any]:
     return {
-        "ok": not errors,
-        "errors": errors,
-        "warnings": [tuple(remark.split(": ", 1)) for remark in remarks],
-        "config": tree,
+        "id": row.id,
+        "base_url": row.base_url,
+        "key_variables": row.key_variables,
+        "key_set": _has_key(row),
+        "key_optional": row.key_optional,
+        "endpoints": sorted(row.endpoints),
     }
+
+
+def _has_key(row: Provider) -> bool:
+    return any(os.environ.get(variable) for variable in row.key_variables)
+
+
+def _provider_with_key() -> str:
+    """Return the provider to ask when none was named: the first one whose key is here."""
+    from portkey_local.providers.table import PROVIDERS
+
+    for row in PROVIDERS.values():
+        if row.base_url is not None and "chat" in row.endpoints and _has_key(row):
+            return row.id
+    some = ", ".join(PROVIDERS[id].key_variables[0] for id in MODELS)
+    _say("error", "no provider's key is in the environment")
+    _say("hint", f"set one of {some} (`portkey-local providers` has all), or give --config")
+    raise typer.Exit(1)
+
+
+def _model_for(provider: str) -> str:
+    """Return the model to ask for when none was named."""
+    if provider not in MODELS:
+        _say("error", f"name a model of {provider!r} with --model")
+        raise typer.Exit(1)
+    return MODELS[provider]
+
+
+def _ask(
+    question: str, given: Mapping[str, Any], model: str | None, *, stream: bool, trace: bool
+) -> None:
+    """Ask, print the answer, and show what was tried, however it ended."""
+    from portkey_local import Portkey
+    from portkey_local.demo.outline import noted_warnings
+
+    events: list[Event] = []
+    with noted_warnings() as remarks:
+        client = Portkey(**given, on_event=events.append)
+    for path, message in remarks:
+        _say("warning", f"{path}: {message}")
+    with client:
+        try:
+            _print_answer(client, question, model, stream=stream)
+        finally:
+            if trace:
+                _print_trace(events)
+
+
+def _print_answer(client: Portkey, question: str, model: str | None, *, stream: bool) -> None:
+    complete: Any = client.chat.completions.create
+    call: dict[str, Any] = {"messages": [{"role": "user", "content": question}]}
+    if model is not None:
+        call["model"] = model
+    try:
+        if not stream:
+            for choice in complete(**call).choices:
+                print(choice.message.content or "", end="")
+            return
+        for chunk in complete(**call, stream=True):
+            for choice in chunk.choices:
+                print(choice.delta.content or "", end="", flush=True)
+    finally:
+        print(flush=True)
+
+
+def _print_trace(events: Sequence[Event]) -> None:
+    from portkey_local.demo.story import tries_of
+    from portkey_local.demo.tables import tries_table
+
+    _console(stderr=True).print(tries_table(tries_of(events)))
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Say what went wrong in a line of its own, and leave with the exit code for it."""
+    from portkey_local.errors import ConfigError
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except ConfigError as error:
+        for path, message in error.problems:
+            _say("error", f"{path}: {message}")
+        raise typer.Exit(1) from None
+    except Exception as error:
+        openai = sys.modules.get("openai")  # whoever raises its errors has loaded it
+        if openai is None or not isinstance(error, openai.OpenAIError):
+            raise
+        _say("error", f"{error}")
+        raise typer.Exit(1) from None
+
+
+def _say(kind: str, message: str) -> None:
+    """Say something about a command on stderr, in a line that begins with what it is."""
+    colours = {"error": "bold red", "warning": "bold yellow"}
+    from rich.text import Text
+
+    _console(stderr=True).print(Text.assemble((f"{kind}: ", colours.get(kind, "bold")), message))
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("portkey-local")
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -12,12 +12,53 @@ import json
 import os
 import urllib.parse
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict
 
+from portkey_local.config import Config
 from portkey_local.engine import Options
 from portkey_local.errors import ConfigError, ConfigWarning
-from portkey_local.model import EMPTY
+from portkey_local.model import EMPTY, Event, Rng
+from portkey_local.wire.chosen import Kind
+from portkey_local.wire.settings import Connections
+
+
+class Changes(TypedDict, total=False):
+    """What a copy of a client can be given."""
+
+    Authorization: str
+    api_key: str
+    base_url: str
+    config: Config | Mapping[str, Any] | str | os.PathLike[str] | None
+    custom_host: str
+    default_headers: Mapping[str, str]
+    default_query: Mapping[str, object]
+    max_retries: int
+    metadata: Mapping[str, Any] | str | None
+    openai_organization: str
+    openai_project: str
+    provider: str
+    request_timeout: float | None
+    stream_idle_timeout: float
+    strict_open_ai_compliance: bool
+    timeout: Any
+    trace_id: str | None
+    virtual_key: str
+    webhook_secret: str
+
+
+class Arguments(Changes, total=False):
+    """What a client can be given."""
+
+    connections: Connections
+    debug: bool
+    event_log: str | os.PathLike[str]
+    http_client: Any
+    on_event: Callable[[Event], object]
+    rng: Rng
+    virtual_keys: Mapping[str, str | Mapping[str, Any]]
+    wire: Kind
+
 
 ROUTING = frozenset(
     {

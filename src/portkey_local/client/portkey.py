@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 import openai
 
+from portkey_local.client.arguments import Arguments
 from portkey_local.client.failures import StreamInterrupted, exception, http_library
 from portkey_local.client.resources import AsyncChat, Chat
 from portkey_local.client.results import build
@@ -18,6 +19,7 @@ from portkey_local.drivers.sync import SyncDriver
 from portkey_local.model import Failure, Outcome, Request
 from portkey_local.transport import ROOT, transports
 from portkey_local.wire.chosen import ChosenWire
+from portkey_local.wire.contract import AsyncWire, Wire
 from portkey_local.wire.given import GivenAsyncWire, GivenWire
 from portkey_local.wire.sync import CoreWire
 
@@ -28,7 +30,7 @@ def _broken(error: StreamBroken) -> Exception:
     return StreamInterrupted(message, library.Request("POST", ROOT), body=None)
 
 
-class Portkey(Routed, openai.OpenAI):
+class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our arguments
     """openai's client with Portkey's routing, in this process.
 
     Takes `portkey_ai`'s arguments: `config` (a dict, JSON text, a file, or the id of a file in the
@@ -43,22 +45,17 @@ class Portkey(Routed, openai.OpenAI):
     exceptions, and `StreamInterrupted` from a stream that breaks.
     """
 
-    if not TYPE_CHECKING:  # openai's own signature stays the one that type checkers show
-
-        def __init__(self, **given: Any) -> None:
-            """Compile the config; make no connection."""
-            self._begin(given)
-            client = self._given.get("http_client")
-            wire = (
-                GivenWire(client)
-                if client is not None
-                else CoreWire(self._given.get("connections"))
-            )
-            self._driver = SyncDriver(wire)
-            library = http_library()
-            transport = transports(library)[0](self._driver, self._engine, self._plan, _broken)
-            bridge = library.Client(transport=transport, trust_env=False, follow_redirects=True)
-            super().__init__(http_client=bridge, **self._sdk_arguments())
+    def __init__(self, **given: Unpack[Arguments]) -> None:
+        """Compile the config; make no connection."""
+        self._begin(given)
+        client = self._given.get("http_client")
+        connections = self._given.get("connections")
+        wire: Wire = GivenWire(client) if client is not None else CoreWire(connections)
+        self._driver = SyncDriver(wire)
+        library = http_library()
+        transport = transports(library)[0](self._driver, self._engine, self._plan, _broken)
+        bridge = library.Client(transport=transport, trust_env=False, follow_redirects=True)
+        super().__init__(http_client=bridge, **self._sdk_arguments())
 
     @cached_property
     def chat(self) -> Chat:
@@ -127,31 +124,27 @@ class Portkey(Routed, openai.OpenAI):
             self._driver.wire.close()
 
 
-class AsyncPortkey(Routed, openai.AsyncOpenAI):
+class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as above
     """The same for asynchronous code, on asyncio and trio.
 
     `wire="httpx"` sends by httpcore instead of aiohttp on asyncio; trio always does. Everything
     else is as for `Portkey`.
     """
 
-    if not TYPE_CHECKING:
-
-        def __init__(self, **given: Any) -> None:
-            """Compile the config; make no connection."""
-            self._begin(given)
-            client = self._given.get("http_client")
-            kind = self._given.get("wire") or "aiohttp"
-            if client is not None:
-                wire = GivenAsyncWire(client)
-            else:
-                wire = ChosenWire(self._given.get("connections"), kind)
-            self._driver = AsyncDriver(wire)
-            library = http_library()
-            transport = transports(library)[1](self._driver, self._engine, self._plan, _broken)
-            bridge = library.AsyncClient(
-                transport=transport, trust_env=False, follow_redirects=True
-            )
-            super().__init__(http_client=bridge, **self._sdk_arguments())
+    def __init__(self, **given: Unpack[Arguments]) -> None:
+        """Compile the config; make no connection."""
+        self._begin(given)
+        client = self._given.get("http_client")
+        wire: AsyncWire
+        if client is not None:
+            wire = GivenAsyncWire(client)
+        else:
+            wire = ChosenWire(self._given.get("connections"), self._given.get("wire") or "aiohttp")
+        self._driver = AsyncDriver(wire)
+        library = http_library()
+        transport = transports(library)[1](self._driver, self._engine, self._plan, _broken)
+        bridge = library.AsyncClient(transport=transport, trust_env=False, follow_redirects=True)
+        super().__init__(http_client=bridge, **self._sdk_arguments())
 
     @cached_property
     def chat(self) -> AsyncChat:

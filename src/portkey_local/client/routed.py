@@ -10,13 +10,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import openai
 from openai import BaseModel
 from openai._constants import OVERRIDE_CAST_TO_HEADER, RAW_RESPONSE_HEADER
 
 from portkey_local.client import arguments
+from portkey_local.client.arguments import Changes
 from portkey_local.client.failures import exception, told
 from portkey_local.client.hosted import INSTEAD, HostedOnly
 from portkey_local.credentials import Vault
@@ -61,7 +62,7 @@ class Routed:
         }
         return {**own, **kept}
 
-    def copy(self, **changes: Any) -> Self:
+    def copy(self, **changes: Unpack[Changes]) -> Self:
         """Return a client with other options, over the same connections. Also `with_options`.
 
         Takes the routing arguments of the constructor (`config`, `virtual_key`, `provider`,

@@ -1,11 +1,12 @@
 """Whether a scene went as it must.
 
-Ground rules: three witnesses are heard, the caller, the library's events and the providers, and they
-must agree with the promise and with each other. A difference is said in one plain line.
+Ground rules: three witnesses are heard, the caller, the library's events and the providers, and
+they must agree with the promise and with each other. A difference is said in one plain line.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
@@ -73,9 +74,9 @@ def _ending(report: Report, got: Got) -> Iterator[str]:
         yield f"expected {expected.error or 'no error'}, the caller got {raised or 'none'}"
     if expected.ending is Next.BREAK:
         if not (got.text and got.text != whole and whole.startswith(got.text)):
-            yield f"expected the beginning of {whole!r}, the caller got {got.text!r}"
+            yield f"expected the beginning of {_short(whole)}, the caller got {_short(got.text)}"
     elif got.text != whole:
-        yield f"expected the answer {whole!r}, the caller got {got.text!r}"
+        yield f"expected the answer {_short(whole)}, the caller got {_short(got.text)}"
     if expected.ending is Next.ERROR:
         for provider, _ in expected.tries:
             if provider not in str(got.error):
@@ -85,6 +86,10 @@ def _ending(report: Report, got: Got) -> Iterator[str]:
 def _time(report: Report) -> Iterator[str]:
     if report.seconds > LONGEST:
         yield f"took {report.seconds:.1f} s, more than {LONGEST:.0f} s"
+
+
+def _short(text: str) -> str:
+    return repr(textwrap.shorten(text, 50, placeholder=" …"))
 
 
 def _listed(pairs: list[tuple[str, int]] | list[tuple[str, str]]) -> str:

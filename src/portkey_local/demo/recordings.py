@@ -1,7 +1,7 @@
 """The recorded exchanges that the demonstration's providers answer with.
 
-Ground rules: a row is a real exchange, and what it says is never changed; NOTICE says where the rows
-come from. A recording is named by who answered what, so that a scene reads like a sentence.
+Ground rules: a row is a real exchange, and what it says is never changed; NOTICE says where the
+rows come from. A recording is named by who answered what, so that a scene reads like a sentence.
 """
 
 from __future__ import annotations

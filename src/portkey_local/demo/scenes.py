@@ -1,8 +1,8 @@
-"""The scenes of the demonstration, as data: who is asked, who misbehaves how, and what must come of it.
+"""The scenes of the demonstration, as data: who is asked, who misbehaves, what must come of it.
 
-Ground rules: configs are what a user would write; where the providers listen is the stage's business.
-What a scene expects is a promise that is checked against what happened, and is never shown as what
-happened. Chance has a seed, so what it must lead to can be foretold.
+Ground rules: configs are what a user would write; where the providers listen is the stage's
+business. What a scene expects is a promise that is checked against what happened, and is never
+shown as what happened. Chance has a seed, so what it must lead to can be foretold.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One call, or several at once: `recording` holds the question, and the answer that must come."""
+    """One call, or several at once; `recording` has the question and the answer that must come."""
 
     title: str
     recording: Recording
@@ -51,8 +51,12 @@ class Scene:
     @property
     def manner(self) -> str:
         """How the call is made, in words."""
-        kind = f"{'async' if self.asynchronous else 'sync'}{', streamed' if self.recording.streamed else ''}"
-        return kind if self.calls == 1 else f"{kind}, {self.calls} calls at once"
+        parts = ["async" if self.asynchronous else "sync"]
+        if self.recording.streamed:
+            parts.append("streamed")
+        if self.calls > 1:
+            parts.append(f"{self.calls} calls at once")
+        return ", ".join(parts)
 
 
 def scenes(seed: int) -> tuple[Scene, ...]:

@@ -1,6 +1,7 @@
 """How tries and scenes look: on a terminal of 80 columns or more, in a pipe, and as JSON.
 
-Ground rules: colour only repeats what words say. Text of providers and users is never read as markup.
+Ground rules: colour only repeats what words say. Text of providers and users is never read as
+markup.
 """
 
 from __future__ import annotations
@@ -107,9 +108,10 @@ def _outcome(report: Report) -> list[tuple[str, Text]]:
 
 
 def _shares(report: Report) -> str:
-    finals = Counter(tries[-1].provider for tries in report.calls if tries[-1].next is Next.ANSWER)
+    lasts = [tries[-1] for tries in report.calls if tries]
+    finals = Counter(last.provider for last in lasts if last.next is Next.ANSWER)
     shares = ", ".join(f"{provider} answered {count}" for provider, count in finals.most_common())
-    return f"of {len(report.calls)} calls, {shares}."
+    return f"of {len(report.got)} calls, {shares or 'none was answered'}."
 
 
 def _first_words(text: str) -> str:

@@ -1,7 +1,7 @@
-"""Where a scene is played: scripted providers on 127.0.0.1, our clients, and a listener that notes all.
+"""Where a scene is played: scripted providers on 127.0.0.1, our clients, a listener that notes all.
 
-Ground rules: the clients are used as any program would use them. No key and no proxy of the user's is
-ever taken: the targets bring a made-up key, and the environment is not trusted.
+Ground rules: the clients are used as any program would use them. No key and no proxy of the user's
+is ever taken: the targets bring a made-up key, and the environment is not trusted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the library's own events tell of a call: which targets were tried, and why each moved on.
 
-Ground rules: everything here is read off events, never off a config or a script, so that a table made
-of it shows what happened and not what was meant to happen. Pure: no I/O, no clock.
+Ground rules: everything here is read off events, never off a config or a script, so that a table
+made of it shows what happened and not what was meant to happen. Pure: no I/O, no clock.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def why(tries: Sequence[Try]) -> str:
         return f"{', '.join(failed)}: the caller gets one error that names every try."
     before = f"{', '.join(failed)}, so " if failed else ""
     if last[-1].next is Next.BREAK:
-        ending = "broke off after it began: the caller is told, and half an answer never passes for a whole one"
+        ending = "broke off: the caller is told, half an answer never passes for a whole one"
     else:
         ending = "answered"
     if len(last) == 1:

@@ -1,7 +1,7 @@
 """Tables of tries, for the scenes of the demonstration and for `ask --trace`.
 
-Ground rules: colour only repeats what words say. A table fits into 80 columns, and text of providers
-and users is never read as markup.
+Ground rules: colour only repeats what words say. A table fits into 80 columns, and text of
+providers and users is never read as markup.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ COLOURS: Final[Mapping[Next, str]] = {
     Next.BREAK: "red",
     Next.ERROR: "red",
 }
+# A long model's name, and a wait, are kept whole; where there is too little room, a status wraps.
+LEAST_WIDTHS: Final[Mapping[str, int]] = {"target": 26, "took": 6, "then": 16}
 
 
 def tries_table(tries: Sequence[Try]) -> Table:
@@ -60,9 +62,10 @@ def _table(*names: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in names:
         aligned: Any = "right" if name in {"", "took"} else "left"
-        # 26: a long model's name is not broken, a status is, where there is too little room.
-        width = 26 if name == "target" else None
-        table.add_column(name, justify=aligned, no_wrap=name in {"took", "then"}, min_width=width)
+        width = LEAST_WIDTHS.get(name)
+        table.add_column(
+            name, justify=aligned, no_wrap=name in {"", "took", "then"}, min_width=width
+        )
     return table
 
 

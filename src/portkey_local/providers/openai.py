@@ -66,22 +66,11 @@ class OpenAICodec:
         content_type = answer.headers.get("content-type", "")
         if request.path.startswith(TEXT_ANSWERS) and "json" not in content_type and answer.content:
             return Reply(target, answer)
-        try:
-            data = decode_json(answer.content)
-        except ValueError:
-            data = None
-        if data is None:
-            what = (
-                f"{len(answer.content)} bytes that are not JSON"
-                if answer.content
-                else "an empty body"
-            )
-            return malformed(target, f"HTTP {answer.status} with {what}", answer)
-        if request.stream:
-            return malformed(
-                target, f"HTTP {answer.status} with JSON where a stream was asked for", answer
-            )
-        return Reply(target, answer, data)
+        data = _decoded(answer.content)
+        if data is not None and not request.stream:
+            return Reply(target, answer, data)
+        wrong = _wrong(request, answer, content_type)
+        return malformed(target, f"HTTP {answer.status} with {wrong}", answer)
 
     def streams(self, request: Request, answer: Answer) -> bool:
         """Whether a 2xx answer is read event by event."""
@@ -145,6 +134,25 @@ def redact(text: str, target: Target) -> str:
     for secret in target.secrets:
         text = text.replace(secret, "[redacted]")
     return text
+
+
+def _decoded(content: bytes) -> Any:
+    """Return decoded JSON, or None for nothing and for anything else."""
+    try:
+        return decode_json(content)
+    except ValueError:
+        return None
+
+
+def _wrong(request: Request, answer: Answer, content_type: str) -> str:
+    """Return what came instead of the answer that was asked for."""
+    if not answer.content:
+        return "an empty body"
+    if content_type.startswith(EVENT_STREAM):
+        return "an event stream where JSON was asked for"
+    if request.stream:
+        return "JSON where a stream was asked for"
+    return f"{len(answer.content)} bytes that are not JSON"
 
 
 def _status_failure(target: Target, answer: Answer, wall: float) -> Failure:

@@ -45,9 +45,14 @@ class AioResponse:
 
     async def chunk(self, deadline: float) -> bytes | None:
         """Return the next bytes of the body, or None at its end."""
+        content = self._response.content
         try:
+            if content.at_eof():
+                return None
+            if data := content.read_nowait():
+                return data  # what has come needs no timer, and that is most of a call's chunks
             async with _limit(deadline):
-                return await self._response.content.readany() or None
+                return await content.readany() or None
         except Exception as error:  # noqa: BLE001 - raised again below, what is unknown as it is
             failure = _translated(error)
         raise failure

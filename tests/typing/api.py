@@ -1,0 +1,61 @@
+"""The public API as a type checker sees it: checked by mypy, never run."""
+
+from __future__ import annotations
+
+import random
+from typing import assert_type
+
+from openai import AsyncStream, Stream
+from openai.types import CreateEmbeddingResponse
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from portkey_local import AsyncPortkey, ConfigError, Connections, Event, Portkey, StreamInterrupted
+
+
+def listen(event: Event) -> None:
+    assert_type(event.name, str)
+    assert_type(event.status, int | None)
+
+
+client = Portkey(
+    config={"strategy": {"mode": "fallback"}, "targets": [{"virtual_key": "a"}]},
+    virtual_keys={"a": {"provider": "openai", "api_key": "sk-1"}, "groq": "gsk-1"},
+    metadata={"user": "u"},
+    trace_id="t",
+    request_timeout=30,
+    on_event=listen,
+    event_log="events.jsonl",
+    connections=Connections(max_connections=10),
+    rng=random.Random(7),
+)
+messages = [{"role": "user", "content": "hi"}]
+assert_type(
+    client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}]),
+    ChatCompletion,
+)
+assert_type(
+    client.chat.completions.create(
+        model="m", messages=[{"role": "user", "content": "hi"}], stream=True
+    ),
+    Stream[ChatCompletionChunk],
+)
+assert_type(client.embeddings.create(model="m", input="x"), CreateEmbeddingResponse)
+assert_type(client.with_options(trace_id="u", metadata={"a": 1}), Portkey)
+
+
+async def calls(other: AsyncPortkey) -> None:
+    assert_type(
+        await other.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "hi"}], stream=True
+        ),
+        AsyncStream[ChatCompletionChunk],
+    )
+    assert_type(other.copy(config="pc-1"), AsyncPortkey)
+
+
+try:
+    client.close()
+except ConfigError as error:
+    assert_type(error.path, str)
+except StreamInterrupted as broken:
+    assert_type(broken.message, str)
