@@ -8,6 +8,10 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.run import Run
 
 SRC = Path(__file__).parent.parent / "src"
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
@@ -40,7 +44,7 @@ def measure(asked: argparse.Namespace, surroundings: dict[str, str]) -> int:
     """Run the benchmarks; return 1 when a goal was missed."""
     from rich.console import Console
 
-    from benchmarks import imports, overhead, peers, report, server
+    from benchmarks import server
     from benchmarks.run import Run, bars, cores
 
     free = cores()
@@ -52,20 +56,38 @@ def measure(asked: argparse.Namespace, surroundings: dict[str, str]) -> int:
         if ours is not None:
             os.sched_setaffinity(0, {ours})
         try:
-            if asked.what in ("overhead", "all"):
-                overhead.measure(run)
-            if asked.what in ("imports", "all"):
-                imports.measure(run)
-            if asked.peers:
-                peers.measure(run, surroundings)
+            measure_parts(run, asked, surroundings)
         except KeyboardInterrupt:
             run.remarks.append("interrupted: what was not finished is missing or has fewer rounds")
-    report.show(run, Console())
-    if asked.json is not None:
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(report.to_dict(run), indent=2, ensure_ascii=False)
-        asked.json.write_text(text + "\n", encoding="utf-8")
+        finally:
+            run.progress.stop()
+            deliver(run, asked.json)
     return 1 if any(comparison.met is False for comparison in run.done if comparison.series) else 0
+
+
+def measure_parts(run: Run, asked: argparse.Namespace, surroundings: dict[str, str]) -> None:
+    """Measure the parts that were asked for."""
+    from benchmarks import imports, overhead, peers
+
+    if asked.what in ("overhead", "all"):
+        overhead.measure(run)
+    if asked.what in ("imports", "all"):
+        imports.measure(run)
+    if asked.peers:
+        peers.measure(run, surroundings)
+
+
+def deliver(run: Run, file: Path | None) -> None:
+    """Print what there is, and write it to a file."""
+    from rich.console import Console
+
+    from benchmarks import report
+
+    report.show(run, Console())
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(report.to_dict(run), indent=2, ensure_ascii=False)
+        file.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

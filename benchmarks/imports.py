@@ -76,6 +76,12 @@ def child(code: str) -> str:
         filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])
     )
     ended = subprocess.run(  # noqa: S603 - the code is ours
-        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
     )
+    if ended.returncode:
+        raise RuntimeError(ended.stderr.strip())
     return ended.stdout

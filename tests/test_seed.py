@@ -101,123 +101,6 @@ def blocks_of(guide: str) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.fixture
-def blocks(shared: Path) -> dict[str, str]:
-    """The blocks by heading, with the name of the package changed."""
-    guide = (shared / "seed.md").read_text(encoding="utf-8")
-    return {heading: code.replace("portkey_ai", "portkey_local") for heading, code in blocks_of(guide)}
-
-
-@pytest.fixture
-def home(provider: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home whose virtual keys all lead to the scripted provider, each under its own name."""
-    tables = [
-        f'[{name}]\nprovider = "{vendor}"\napi_key = "sk-of-{name}"\n'
-        f'custom_host = "{provider.target(name)}/v1"\n'
-        for vendor, names in (("openai", OPENAI_KEYS), ("anthropic", ANTHROPIC_KEYS))
-        for name in names
-    ]
-    home = tmp_path / "home of the guide"
-    (home / "configs").mkdir(parents=True)
-    (home / "keys.toml").write_text("\n".join(tables))
-    (home / "configs" / "pc-config-xxx.json").write_text('{"virtual_key": "config-key"}')
-    monkeypatch.setenv("PORTKEY_LOCAL_HOME", str(home))
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    return home
-
-
-@pytest.fixture
-def names(home: Path) -> dict[str, Any]:
-    """The names that blocks make and find."""
-    return {"__name__": "__main__"}
-
-
-def ran(code: str, names: dict[str, Any]) -> None:
-    exec(compile(code, "<a block of the guide>", "exec"), names)
-
-
-# The guide never closes a client; some of them are dropped with their connections open.
-dropped_clients = pytest.mark.filterwarnings("ignore:(?i)unclosed:ResourceWarning")
-
-
-@dropped_clients
-@pytest.mark.parametrize("heading", CHECKS_IN_ORDER := [
-    "Quick Start",
-    "API Key + Virtual Key (Recommended)",
-    "Using Config IDs",
-    "Basic Request",
-    "Streaming",
-    "Async Support",
-    "Async Streaming",
-    "Load Balancing",
-    "Automatic Retries",
-    "Request Timeout",
-    "Trace IDs",
-    "Custom Metadata",
-    "Per-Request Options",
-    "Multi-turn Conversation",
-    "JSON Output",
-])  # fmt: skip
-def test_blocks_that_work(heading, blocks, names, provider, capsys):
-    """A block of the guide runs as it is written, and does what the guide says of it."""
-    expected = CHECKS[heading]
-    for earlier in expected.after:
-        ran(blocks[earlier], names)
-    events: list[Any] = []
-    if heading == "Per-Request Options":
-        names["client"] = Portkey(virtual_key="openai-key", on_event=events.append)
-    provider.reset(lambda _: expected.answer)
-    capsys.readouterr()
-    ran(blocks[heading], names)
-    expected.see(Run(names, provider, capsys.readouterr().out, events))
-    names.clear()
-    gc.collect()  # so that what warns of open connections does it here
-
-
-@pytest.mark.parametrize("heading", ["Quick Start", "Async Support"])
-def test_a_block_as_a_script_says_nothing_on_standard_error(heading, blocks, home):
-    """Run as a program of its own, a block prints its answer, and nothing is left to complain of."""
-    script = "\n".join(["import os", blocks[heading]])
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "from " + WHERE[heading] + "\n", "")
-
-
-@dropped_clients
-@pytest.mark.parametrize("heading", NOT_YET)
-def test_blocks_that_wait_for_a_later_version(heading, blocks, names, provider):
-    """What is not built yet is refused when the client is made: where, and that it is known."""
-    ran(blocks["Quick Start"], names)
-    provider.reset()
-    with pytest.raises(ConfigError) as caught:
-        ran(blocks[heading], names)
-        names["create_production_client"]()
-    problems = caught.value.problems
-    assert [path for path, _ in problems] == [path for path, _ in NOT_YET[heading]]
-    for (_, message), (_, said) in zip(problems, NOT_YET[heading], strict=True):
-        assert said in message
-    assert provider.received == []
-    names.clear()
-    gc.collect()
-
-
-def test_every_block_of_the_guide_is_in_a_table(shared):
-    """No block is forgotten, and headings tell them apart."""
-    headings = [heading for heading, _ in blocks_of((shared / "seed.md").read_text("utf-8"))]
-    assert len(set(headings)) == len(headings)
-    assert set(headings) == CHECKS.keys() | NOT_YET.keys()
-    assert not CHECKS.keys() & NOT_YET.keys()
-    assert set(CHECKS_IN_ORDER) == CHECKS.keys()
-
-
-def test_the_home_has_every_name_that_the_guide_uses(blocks):
-    """The virtual keys of the guide are those that lead to the scripted provider."""
-    used = set(re.findall(r'"?virtual_key"?\s*[=:]\s*"([^"]+)"', "\n".join(blocks.values())))
-    assert used <= {*OPENAI_KEYS, *ANTHROPIC_KEYS}
-
-
 # --------------------------------------------------------------------- what is expected of them
 
 
@@ -372,3 +255,106 @@ def json_output(run: Run) -> None:
     assert run.only.json["response_format"] == {"type": "json_object"}
     content = run.names["response"].choices[0].message.content
     assert json.loads(content) == {"name": "John", "age": 30}
+
+
+# ---------------------------------------------------------------------------------- the tests
+
+
+@pytest.fixture
+def blocks(shared: Path) -> dict[str, str]:
+    """The blocks by heading, with the name of the package changed."""
+    guide = (shared / "seed.md").read_text(encoding="utf-8")
+    return {heading: code.replace("portkey_ai", "portkey_local") for heading, code in blocks_of(guide)}
+
+
+@pytest.fixture
+def home(provider: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home whose virtual keys all lead to the scripted provider, each under its own name."""
+    tables = [
+        f'[{name}]\nprovider = "{vendor}"\napi_key = "sk-of-{name}"\n'
+        f'custom_host = "{provider.target(name)}/v1"\n'
+        for vendor, names in (("openai", OPENAI_KEYS), ("anthropic", ANTHROPIC_KEYS))
+        for name in names
+    ]
+    home = tmp_path / "home of the guide"
+    (home / "configs").mkdir(parents=True)
+    (home / "keys.toml").write_text("\n".join(tables))
+    (home / "configs" / "pc-config-xxx.json").write_text('{"virtual_key": "config-key"}')
+    monkeypatch.setenv("PORTKEY_LOCAL_HOME", str(home))
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    return home
+
+
+@pytest.fixture
+def names(home: Path) -> dict[str, Any]:
+    """The names that blocks make and find."""
+    return {"__name__": "__main__"}
+
+
+def ran(code: str, names: dict[str, Any]) -> None:
+    exec(compile(code, "<a block of the guide>", "exec"), names)
+
+
+# The guide never closes a client; some of them are dropped with their connections open.
+dropped_clients = pytest.mark.filterwarnings("ignore:(?i)unclosed:ResourceWarning")
+
+
+@dropped_clients
+@pytest.mark.parametrize("heading", CHECKS)
+def test_blocks_that_work(heading, blocks, names, provider, capsys):
+    """A block of the guide runs as it is written, and does what the guide says of it."""
+    expected = CHECKS[heading]
+    for earlier in expected.after:
+        ran(blocks[earlier], names)
+    events: list[Any] = []
+    if heading == "Per-Request Options":
+        names["client"] = Portkey(virtual_key="openai-key", on_event=events.append)
+    provider.reset(lambda _: expected.answer)
+    capsys.readouterr()
+    ran(blocks[heading], names)
+    expected.see(Run(names, provider, capsys.readouterr().out, events))
+    names.clear()
+    gc.collect()  # so that what warns of open connections does it here
+
+
+@pytest.mark.parametrize("heading", ["Quick Start", "Async Support"])
+def test_a_block_as_a_script_says_nothing_on_standard_error(heading, blocks, home):
+    """Run as a program of its own, a block prints its answer, and nothing is left to complain of."""
+    script = "\n".join(["import os", blocks[heading]])
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "from " + WHERE[heading] + "\n", "")
+
+
+@dropped_clients
+@pytest.mark.parametrize("heading", NOT_YET)
+def test_blocks_that_wait_for_a_later_version(heading, blocks, names, provider):
+    """What is not built yet is refused when the client is made: where, and that it is known."""
+    ran(blocks["Quick Start"], names)
+    provider.reset()
+    with pytest.raises(ConfigError) as caught:
+        ran(blocks[heading], names)
+        names["create_production_client"]()
+    problems = caught.value.problems
+    assert [path for path, _ in problems] == [path for path, _ in NOT_YET[heading]]
+    for (_, message), (_, said) in zip(problems, NOT_YET[heading], strict=True):
+        assert said in message
+    assert provider.received == []
+    names.clear()
+    gc.collect()
+
+
+def test_every_block_of_the_guide_is_in_a_table(shared):
+    """No block is forgotten, and headings tell them apart."""
+    headings = [heading for heading, _ in blocks_of((shared / "seed.md").read_text("utf-8"))]
+    assert len(set(headings)) == len(headings)
+    assert set(headings) == CHECKS.keys() | NOT_YET.keys()
+    assert not CHECKS.keys() & NOT_YET.keys()
+
+
+def test_the_home_has_every_name_that_the_guide_uses(blocks):
+    """The virtual keys of the guide are those that lead to the scripted provider."""
+    used = set(re.findall(r'"?virtual_key"?\s*[=:]\s*"([^"]+)"', "\n".join(blocks.values())))
+    assert used <= {*OPENAI_KEYS, *ANTHROPIC_KEYS}

@@ -1,8 +1,8 @@
 """The command line: a demonstration, a check of configs, the providers, and one real question.
 
-Ground rules: what a command is asked for goes to stdout, everything said about it to stderr. What the
-user or a provider got wrong is one readable line and exit code 1, never a traceback; no key is ever
-printed. Heavy libraries are loaded by the command that needs them, so that `--help` is quick.
+Ground rules: what a command is asked for goes to stdout, everything said about it to stderr. What
+the user or a provider got wrong is one readable line and exit code 1, never a traceback; no key is
+ever printed. Heavy libraries are loaded by the command that needs them, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from portkey_local import Event, Portkey
+    from portkey_local import Event
     from portkey_local.providers.table import Provider
 
 __all__ = ["app", "main"]
@@ -72,7 +72,7 @@ def demo(
 ) -> None:
     """See fallback, retries, timeouts and streams at work: no key, no network, a few seconds."""
     with _plainly():
-        from portkey_local.demo import run
+        from portkey_local.demo.program import run
 
         if not run(_console(), seed=seed, as_json=as_json):
             raise typer.Exit(1)
@@ -85,20 +85,14 @@ def check(
     no_keys: Annotated[bool, typer.Option("--no-keys", help="Do not look for keys.")] = False,
 ) -> None:
     """See what a config does, and what is wrong with it, before any call."""
-    from portkey_local.demo.outline import examine, tree_of
+    from portkey_local.demo.findings import examine
 
     with _plainly():
         found = examine(sys.stdin.read() if config == "-" else config, with_keys=not no_keys)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
     else:
-        if found["config"]:
-            _console().print(tree_of("stdin" if config == "-" else config, found["config"]))
-        for kind in ("warning", "error"):
-            for path, message in found[f"{kind}s"]:
-                _say(kind, f"{path}: {message}")
-        if found["ok"]:
-            print("The config is good." if not found["warnings"] else "The config can be used.")
+        _print_findings("stdin" if config == "-" else config, found)
     if not found["ok"]:
         raise typer.Exit(1)
 
@@ -109,14 +103,12 @@ def providers(
     as_json: AsJson = False,
 ) -> None:
     """See which providers can be asked, where they live, and which have a key here."""
-    from portkey_local.providers.table import NATIVE, PROVIDERS, nearest
+    from portkey_local.providers.table import NATIVE, PROVIDERS
 
-    rows = [row for id, row in PROVIDERS.items() if name.lower() in id]
-    later = sorted(id for id in NATIVE if name.lower() in id)
+    rows = [row for key, row in PROVIDERS.items() if name.lower() in key]
+    later = sorted(key for key in NATIVE if name.lower() in key)
     if not rows and not later:
-        near = nearest(name)
-        _say("error", f"no provider {name!r}{f'; did you mean {near!r}?' if near else ''}")
-        raise typer.Exit(1)
+        _unknown_provider(name)
     if as_json:
         print(json.dumps([_provider_facts(row) for row in rows], indent=2))
         return
@@ -139,41 +131,49 @@ def ask(
     if config is not None and provider is not None:
         raise typer.BadParameter("give --config or --provider, not both")
     with _plainly():
-        call: dict[str, Any] = {"config": config}
+        given: dict[str, Any] = {"config": config}
         if config is None:
-            call = {"provider": provider or _provider_with_key()}
-            model = model or _model_for(call["provider"])
-        _ask(
-            sys.stdin.read() if question == "-" else question,
-            call,
-            model,
-            stream=stream,
-            trace=trace,
-        )
+            given = {"provider": provider or _provider_with_key()}
+            model = model or _model_for(given["provider"])
+        said = sys.stdin.read() if question == "-" else question
+        call = {"messages": [{"role": "user", "content": said}], "stream": stream}
+        _ask(call if model is None else {**call, "model": model}, given, trace=trace)
 
 
 # --- what they need
+
+
+def _print_findings(title: str, found: Mapping[str, Any]) -> None:
+    from portkey_local.demo.outline import tree_of
+
+    if found["config"]:
+        _console().print(tree_of(title, found["config"]))
+    for kind in ("warning", "error"):
+        for remark in found[f"{kind}s"]:
+            _say(kind, f"{remark['path']}: {remark['message']}")
+    if found["ok"]:
+        print("This config can be used." if found["warnings"] else "This config is good.")
+    elif found["config"]:
+        _say("hint", "only keys are missing; --no-keys checks without them")
 
 
 def _print_providers(rows: Sequence[Provider]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("provider", "key", "address, and what it answers"):
-        table.add_column(name, overflow="fold")
+    table = Table.grid(padding=(0, 2))
     for row in rows:
-        keys = Text("\n".join(row.key_variables) or "none needed")
-        if _has_key(row):
-            keys.stylize("green")
-            keys.append(" ✓", "bold green")
-        address = Text(row.base_url or "yours: give custom_host")
-        address.append(f"\n{', '.join(sorted(row.endpoints))}", "dim")
-        table.add_row(Text(row.id, "bold"), keys, address)
+        address = row.base_url or "an address of yours, as custom_host"
+        key = " or ".join(row.key_variables) or "no key needed"
+        details = Text.assemble(
+            address, f"\n{key}", (f"\n{', '.join(sorted(row.endpoints))}", "dim")
+        )
+        mark = "✓" if _has_key(row) else ""
+        table.add_row(Text(mark, "bold green"), Text(row.id, "bold"), details)
     console = _console()
     console.print(table)
     ready = sum(map(_has_key, rows))
-    console.print(f"\n{len(rows)} providers; ✓ marks a key in the environment ({ready} of them).")
+    console.print(f"\n✓ marks a key in the environment: {ready} of {len(rows)}.")
 
 
 def _provider_facts(row: Provider) -> dict[str, Any]:
@@ -191,6 +191,14 @@ def _has_key(row: Provider) -> bool:
     return any(os.environ.get(variable) for variable in row.key_variables)
 
 
+def _unknown_provider(name: str) -> NoReturn:
+    from portkey_local.providers.table import nearest
+
+    near = nearest(name)
+    _say("error", f"no provider {name!r}{f'; did you mean {near!r}?' if near else ''}")
+    raise typer.Exit(1)
+
+
 def _provider_with_key() -> str:
     """Return the provider to ask when none was named: the first one whose key is here."""
     from portkey_local.providers.table import PROVIDERS
@@ -198,7 +206,7 @@ def _provider_with_key() -> str:
     for row in PROVIDERS.values():
         if row.base_url is not None and "chat" in row.endpoints and _has_key(row):
             return row.id
-    some = ", ".join(PROVIDERS[id].key_variables[0] for id in MODELS)
+    some = ", ".join(PROVIDERS[name].key_variables[0] for name in MODELS)
     _say("error", "no provider's key is in the environment")
     _say("hint", f"set one of {some} (`portkey-local providers` has all), or give --config")
     raise typer.Exit(1)
@@ -206,18 +214,22 @@ def _provider_with_key() -> str:
 
 def _model_for(provider: str) -> str:
     """Return the model to ask for when none was named."""
-    if provider not in MODELS:
-        _say("error", f"name a model of {provider!r} with --model")
-        raise typer.Exit(1)
-    return MODELS[provider]
+    from portkey_local.providers.table import NATIVE, PROVIDERS
+
+    if provider in MODELS:
+        return MODELS[provider]
+    if provider not in PROVIDERS.keys() | NATIVE and not provider.startswith("@"):
+        _unknown_provider(provider)
+    _say("error", f"{provider} needs a model by name: give --model")
+    raise typer.Exit(1)
 
 
-def _ask(
-    question: str, given: Mapping[str, Any], model: str | None, *, stream: bool, trace: bool
-) -> None:
-    """Ask, print the answer, and show what was tried, however it ended."""
+def _ask(call: Mapping[str, Any], given: Mapping[str, Any], *, trace: bool) -> None:
+    """Make the call and print the answer; show what was tried, however it ended."""
     from portkey_local import Portkey
-    from portkey_local.demo.outline import noted_warnings
+    from portkey_local.demo.findings import noted_warnings
+    from portkey_local.demo.story import tries_of
+    from portkey_local.demo.tables import tries_table
 
     events: list[Event] = []
     with noted_warnings() as remarks:
@@ -226,34 +238,23 @@ def _ask(
         _say("warning", f"{path}: {message}")
     with client:
         try:
-            _print_answer(client, question, model, stream=stream)
+            _print_answer(client.chat.completions.create(**call))
         finally:
             if trace:
-                _print_trace(events)
+                console = _console(stderr=True)
+                console.print(tries_table(tries_of(events), room=console.width))
 
 
-def _print_answer(client: Portkey, question: str, model: str | None, *, stream: bool) -> None:
-    complete: Any = client.chat.completions.create
-    call: dict[str, Any] = {"messages": [{"role": "user", "content": question}]}
-    if model is not None:
-        call["model"] = model
+def _print_answer(answer: Any) -> None:
+    if hasattr(answer, "choices"):
+        print(*(choice.message.content or "" for choice in answer.choices), sep="\n")
+        return
     try:
-        if not stream:
-            for choice in complete(**call).choices:
-                print(choice.message.content or "", end="")
-            return
-        for chunk in complete(**call, stream=True):
+        for chunk in answer:
             for choice in chunk.choices:
                 print(choice.delta.content or "", end="", flush=True)
     finally:
-        print(flush=True)
-
-
-def _print_trace(events: Sequence[Event]) -> None:
-    from portkey_local.demo.story import tries_of
-    from portkey_local.demo.tables import tries_table
-
-    _console(stderr=True).print(tries_table(tries_of(events)))
+        print()
 
 
 @contextmanager
@@ -273,7 +274,7 @@ def _plainly() -> Iterator[None]:
         openai = sys.modules.get("openai")  # whoever raises its errors has loaded it
         if openai is None or not isinstance(error, openai.OpenAIError):
             raise
-        _say("error", f"{error}")
+        _say("error", str(error))
         raise typer.Exit(1) from None
 
 
@@ -282,7 +283,8 @@ def _say(kind: str, message: str) -> None:
     colours = {"error": "bold red", "warning": "bold yellow"}
     from rich.text import Text
 
-    _console(stderr=True).print(Text.assemble((f"{kind}: ", colours.get(kind, "bold")), message))
+    line = Text.assemble((f"{kind}: ", colours.get(kind, "bold")), " ".join(message.split()))
+    _console(stderr=True).print(line, soft_wrap=True)
 
 
 def _console(*, stderr: bool = False) -> Console:

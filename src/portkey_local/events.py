@@ -59,6 +59,11 @@ class EventLog:
             self._descriptor = os.open(self.path, flags, 0o600)
         return self._descriptor
 
+    def __del__(self) -> None:
+        """Close the file of a log that was dropped."""
+        if "_lock" in self.__dict__:
+            self.close()
+
     def close(self) -> None:
         """Close the file; a later event opens it again."""
         with self._lock:

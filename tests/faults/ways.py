@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import time
 import warnings
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,8 +110,7 @@ Scenario = Callable[[Client], Awaitable[None]]
 
 def run(way: str, scenario: Scenario, **options: Any) -> None:
     """Run a scenario with a new client; fail if it leaves something behind."""
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
+    with nothing_unclosed():
         match way:
             case "sync":
                 _drive(_whole(way, scenario, options))
@@ -117,7 +118,35 @@ def run(way: str, scenario: Scenario, **options: Any) -> None:
                 trio.run(_whole, way, scenario, options)
             case _:
                 asyncio.run(_on_asyncio(way, scenario, options))
-        gc.collect()
+
+
+def run_together(check: Callable[[str], None], ways: Sequence[str]) -> None:
+    """Check the ways side by side, because most of their time is waiting; one failure fails all."""
+    with nothing_unclosed(), ThreadPoolExecutor(len(ways)) as pool:
+        for way, result in zip(ways, [pool.submit(check, way) for way in ways], strict=True):
+            try:
+                result.result()
+            except BaseException as error:
+                error.add_note(f"way: {way}")
+                raise
+
+
+_watched = threading.Lock()
+
+
+@contextmanager
+def nothing_unclosed() -> Iterator[None]:
+    """Fail if something is thrown away unclosed; inside of itself, and in threads, it is one watch."""
+    if not _watched.acquire(blocking=False):
+        yield
+        return
+    try:
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            yield
+            gc.collect()
+    finally:
+        _watched.release()
     unclosed = [str(warning.message) for warning in seen if warning.category is ResourceWarning]
     assert not unclosed
 

@@ -1,4 +1,4 @@
-"""A config as people read it: what it does, what is wrong with it, as a tree and in one line.
+"""A config as people read it: the facts of its tree, the tree on a terminal, one line of words.
 
 Ground rules: what is told is what the engine goes by, inheritance and defaults included. A key is
 never a fact; where it comes from is.
@@ -6,106 +6,28 @@ never a fact; where it comes from is.
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 from rich.text import Text
 from rich.tree import Tree
 
-from portkey_local.compile import NO_TARGET, compile_config
-from portkey_local.config import (
-    DEFAULT_STREAM_IDLE_TIMEOUT,
-    Config,
-    check,
-    inherit,
-    leaves,
-    load,
-)
-from portkey_local.credentials import Vault
-from portkey_local.errors import ConfigError, ConfigWarning
-from portkey_local.home import configs_dir
+from portkey_local.config import DEFAULT_STREAM_IDLE_TIMEOUT, Config
 from portkey_local.policies.retry import DEFAULT_STATUS_CODES
-from portkey_local.providers.table import NATIVE, PROVIDERS, nearest
+from portkey_local.providers.table import PROVIDERS
 
-__all__ = ["examine", "in_one_line", "noted_warnings", "tree_of"]
+__all__ = ["Facts", "facts_of", "in_one_line", "tree_of"]
 
 Facts = dict[str, Any]
-Remark = tuple[str, str]  # a path and what is said about it
 
 
-def examine(source: str, *, with_keys: bool) -> Facts:
-    """Return what a config does, with all that is wrong or odd about it."""
-    errors: list[Remark] = []
-    facts = None
-    with noted_warnings() as remarks:
-        try:
-            config = load(source, configs_dir=configs_dir())
-            check(inherit(config), known=PROVIDERS, native=NATIVE, nearest=nearest)
-            compiled = _compiled(config)
-            keys = _keys(config, errors) if with_keys else {}
-            facts = _facts(compiled, "config", keys)
-        except ConfigError as error:
-            errors.extend(error.problems)
-    return {"ok": not errors, "errors": errors, "warnings": remarks, "config": facts}
-
-
-@contextmanager
-def noted_warnings() -> Iterator[list[Remark]]:
-    """Note the warnings about configs, each once, in a list that is full when the block ends."""
-    remarks: list[Remark] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConfigWarning)
-        yield remarks
-    for text in dict.fromkeys(str(warning.message) for warning in caught):
-        path, _, message = text.partition(": ")
-        remarks.append((path, message))
-
-
-def _compiled(config: Config) -> Config:
-    """Return the config as the engine takes it, whether or not its providers' keys are here."""
-    any_key = {name: "any" for row in PROVIDERS.values() for name in row.key_variables}
-    compiled = compile_config(config, vault=Vault(environment=any_key)).config
-    if compiled is None:
-        raise ConfigError("config", NO_TARGET)
-    return compiled
-
-
-def _keys(config: Config, errors: list[Remark]) -> dict[str, str]:
-    """Say where each target's key comes from; a key from nowhere is an error."""
-    keys = {}
-    for path, leaf in leaves(config):
-        try:
-            keys[path] = _key_of(leaf, path)
-        except ConfigError as error:
-            keys[path] = "none found"
-            errors.extend(error.problems)
-    return keys
-
-
-def _key_of(leaf: Config, path: str) -> str:
-    if leaf.api_key:
-        return "in the config"
-    fields = leaf.model_dump(exclude_unset=True)
-    found = Vault().resolve(fields, path)
-    if not found.get("api_key"):
-        return "none, and none needed"
-    # With an address of its own a target may go without a key: so this finds one only in the file.
-    if Vault(environment={}).resolve({**fields, "custom_host": "any"}, path).get("api_key"):
-        return "from keys.toml"
-    variables = PROVIDERS[found["provider"]].key_variables
-    return f"from {next(name for name in variables if os.environ.get(name))}"
-
-
-def _facts(node: Config, path: str, keys: Mapping[str, str]) -> Facts:
+def facts_of(node: Config, path: str, keys: Mapping[str, str]) -> Facts:
     """Return what a compiled config's node does; `keys` says of each leaf where its key is."""
     name = {"name": node.name} if node.name else {}
     if node.strategy is None or node.targets is None:
         return {"path": path, **name, **_leaf(node), "key": keys.get(path)}
     targets = [
-        _facts(target, f"{path}.targets[{index}]", keys)
+        facts_of(target, f"{path}.targets[{index}]", keys)
         for index, target in enumerate(node.targets)
     ]
     total = sum(target.weight for target in node.targets)
@@ -185,9 +107,9 @@ def _choice(facts: Facts) -> str:
     codes = facts["on_status_codes"]
     match facts["strategy"]:
         case "fallback" if codes is None:
-            return "in this order, the next one after any failure"
+            return "in this order; any failure moves on to the next"
         case "fallback":
-            return f"in this order, the next one after status {_codes(codes)}, no other"
+            return f"in this order; only status {_codes(codes)} moves on to the next"
         case "loadbalance":
             return "one pick for each call, by weight"
         case _:
@@ -196,6 +118,8 @@ def _choice(facts: Facts) -> str:
 
 def _details(facts: Facts) -> Iterator[str]:
     yield facts["url"]
+    if not facts["model"]:
+        yield "model: whichever the call names"
     if others := [name for name in facts["override_params"] if name != "model"]:
         yield f"overrides {', '.join(others)}"
     if retry := facts["retry"]:

@@ -33,7 +33,7 @@ def print_report(console: Console, number: int, report: Report) -> None:
     """Print what was asked, what was tried, and what came of it."""
     wrong = differences(report)
     console.print(_headline(number, report, wrong))
-    console.print(Padding(_lines(report, wrong), (0, 0, 0, 2), expand=False))
+    console.print(Padding(_lines(report, wrong, console.width), (0, 0, 0, 2), expand=False))
     console.print()
 
 
@@ -75,7 +75,7 @@ def _headline(number: int, report: Report, wrong: Sequence[str]) -> RenderableTy
     return line
 
 
-def _lines(report: Report, wrong: Sequence[str]) -> Group:
+def _lines(report: Report, wrong: Sequence[str], room: int) -> Group:
     before, after = _grid(), _grid()
     before.add_row("asked", Text(report.scene.recording.question))
     before.add_row("config", Text(in_one_line(report.scene.config)))
@@ -83,7 +83,10 @@ def _lines(report: Report, wrong: Sequence[str]) -> Group:
         after.add_row(label, text)
     for line in wrong:
         after.add_row(Text("wrong", "bold red"), Text(line, "red"))
-    table = shares_table(report.calls) if report.scene.calls > 1 else tries_table(report.calls[0])
+    if report.scene.calls > 1:
+        table = shares_table(report.calls, room=room)
+    else:
+        table = tries_table(report.calls[0], room=room)
     return Group(before, table, after)
 
 

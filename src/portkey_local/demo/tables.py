@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 from rich.table import Table
 from rich.text import Text
@@ -24,23 +24,24 @@ COLOURS: Final[Mapping[Next, str]] = {
     Next.BREAK: "red",
     Next.ERROR: "red",
 }
-# A long model's name, and a wait, are kept whole; where there is too little room, a status wraps.
-LEAST_WIDTHS: Final[Mapping[str, int]] = {"target": 26, "took": 6, "then": 16}
+OTHERS: Final = 60  # columns that the rest of a row needs beside its target
+NARROW: Final = 28
 
 
-def tries_table(tries: Sequence[Try]) -> Table:
-    """Return the table of one call's tries."""
-    table = _table("", "target", "came back", "took", "then")
+def tries_table(tries: Sequence[Try], *, room: int) -> Table:
+    """Return the table of one call's tries, for a place of `room` columns."""
+    table = _table(tries, room)
     for number, tried in enumerate(tries, 1):
         _add(table, str(number), tried)
     return table
 
 
-def shares_table(calls: Iterable[Sequence[Try]]) -> Table:
+def shares_table(calls: Iterable[Sequence[Try]], *, room: int) -> Table:
     """Return the table of many calls: a row for each way a try went, and the longest it took."""
-    table = _table("", "target", "came back", "took", "then")
+    every = [*chain.from_iterable(calls)]
+    table = _table(every, room)
     alike: dict[tuple[str, int, Next], list[Try]] = {}
-    for tried in chain.from_iterable(calls):
+    for tried in every:
         alike.setdefault((tried.target, tried.status, tried.next), []).append(tried)
     for _, tries in sorted(alike.items()):
         _add(table, f"{len(tries)}×", max(tries, key=lambda tried: tried.seconds))
@@ -58,14 +59,14 @@ def _add(table: Table, label: str, tried: Try) -> None:
     )
 
 
-def _table(*names: str) -> Table:
+def _table(tries: Iterable[Try], room: int) -> Table:
+    longest = max((_target(tried).cell_len for tried in tries), default=0)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in names:
-        aligned: Any = "right" if name in {"", "took"} else "left"
-        width = LEAST_WIDTHS.get(name)
-        table.add_column(
-            name, justify=aligned, no_wrap=name in {"", "took", "then"}, min_width=width
-        )
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("target", width=min(longest, max(NARROW, room - OTHERS)))
+    table.add_column("came back")  # the one to wrap where there is too little room
+    table.add_column("took", justify="right", no_wrap=True)
+    table.add_column("then", no_wrap=True)
     return table
 
 

@@ -64,9 +64,10 @@ class Retry:
         budget = RETRY_AFTER_BUDGET
         while True:
             state.outcome_timestamp = call.clock()
+            wait, spent = self._wait(state, outcome, call.rng, budget)
+            state.upcoming_sleep = wait or 0.0
             if self.stop(state):
                 return self._give_up(call, outcome, "attempts used up")
-            wait, spent = self._wait(state, outcome, call.rng, budget)
             if wait is None:
                 return self._give_up(call, outcome, "Retry-After asks for too long a wait")
             if call.clock() + wait >= call.deadline:

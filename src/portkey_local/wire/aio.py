@@ -7,6 +7,8 @@ family does. A session belongs to one event loop, so the wire keeps one for each
 from __future__ import annotations
 
 import asyncio
+import atexit
+import inspect
 import os
 import ssl
 import time
@@ -69,12 +71,12 @@ class AioWire:
         """Make no connection yet."""
         self._settings = settings or Connections()
         self._begin()
+        _alive.add(self)
 
     def _begin(self) -> None:
         self._owner = os.getpid()
-        self._sessions: weakref.WeakKeyDictionary[
-            asyncio.AbstractEventLoop, aiohttp.ClientSession
-        ] = weakref.WeakKeyDictionary()
+        # Loops are held strongly: a session that is left to the collector complains.
+        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._urls: dict[str, tuple[URL, str | None]] = {}
         self._tls: ssl.SSLContext | None = None
 
@@ -106,6 +108,7 @@ class AioWire:
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None or session.closed:
+            self._forget_dead_loops()
             connector = aiohttp.TCPConnector(
                 limit=self._settings.max_connections, keepalive_timeout=KEEPALIVE
             )
@@ -131,6 +134,29 @@ class AioWire:
             self._tls = self._settings.ssl_context()
         return self._tls
 
+    def _forget_dead_loops(self) -> None:
+        for loop, session in list(self._sessions.items()):
+            if loop.is_closed():
+                del self._sessions[loop]
+                _drop(session)
+
+    def drop(self) -> None:
+        """Close every session at once, awaiting nothing: for a client that nobody closed."""
+        if self._owner == os.getpid():
+            for loop, session in self._sessions.items():
+                if session.closed:
+                    continue
+                if loop.is_running():  # perhaps in another thread, whose sockets these are
+                    loop.call_soon_threadsafe(_drop, session)
+                else:
+                    _drop(session)
+            self._sessions.clear()
+
+    def __del__(self) -> None:
+        """Leave no session to complain, as the SDK's own client leaves none."""
+        if "_sessions" in self.__dict__:
+            self.drop()
+
     async def close(self) -> None:
         """Close the sessions; those of other event loops too, as far as they are alive."""
         sessions = list(self._sessions.items())
@@ -138,6 +164,29 @@ class AioWire:
         for loop, session in sessions:
             if not loop.is_closed():
                 await session.close()
+
+
+_alive: weakref.WeakSet[AioWire] = weakref.WeakSet()
+
+
+@atexit.register
+def _drop_all() -> None:
+    """At the end of the program, drop what clients in reference cycles still hold."""
+    for wire in list(_alive):
+        wire.drop()
+
+
+def _drop(session: aiohttp.ClientSession) -> None:
+    """Close a session's sockets at once, awaiting nothing.
+
+    aiohttp has no public way to; where its private one is missing, it complains of an unclosed
+    connector, as it would without this.
+    """
+    connector = session.connector
+    session.detach()
+    close = getattr(connector, "_close_immediately", None) or getattr(connector, "_close", None)
+    if close is not None and not inspect.iscoroutinefunction(close):
+        close()
 
 
 def _limit(deadline: float) -> asyncio.Timeout:

@@ -17,7 +17,7 @@ from portkey_local.wire.settings import Connections, core_library
 from portkey_local.wire.sync import (
     make_pool,
     pool_options,
-    surplus,
+    spoilt,
     target_of,
     translated,
     wire_headers,
@@ -56,9 +56,10 @@ class PooledResponse:
         """
         with anyio.CancelScope(shield=True):
             await self._chunks.aclose()
-            if surplus(self._response):
-                await self._response.extensions["network_stream"].aclose()
+            connection = spoilt(self._response)
             await self._response.aclose()
+            if connection is not None:
+                await connection.aclose()
 
 
 class PooledWire:

@@ -130,9 +130,12 @@ class CoreResponse:
 
     def close(self) -> None:
         """Give the connection back, or close it when the body was not read to its end."""
-        if surplus(self._response):
+        connection = spoilt(self._response)
+        if connection is not None:  # the socket first, so that no other thread is given it
             self._response.extensions["network_stream"].close()
         self._response.close()
+        if connection is not None:
+            connection.close()
 
 
 class CoreWire:
@@ -202,16 +205,22 @@ class CoreWire:
             for pool in pools:
                 pool.close()
 
+    def __del__(self) -> None:
+        """Close the connections of a client that was dropped, as the SDK's own client does."""
+        if "_pools" in self.__dict__:
+            self.close()
 
-def surplus(response: Any) -> bool:
-    """Whether bytes came behind the end of an answer; the next call must not read them as its.
 
-    httpcore keeps them in the connection's parser and says nothing; its attributes are private, so
-    a release that renames them makes this False, and a test fail.
+def spoilt(response: Any) -> Any:
+    """Return the connection of an answer behind whose end more bytes came, else None.
+
+    The next call must not read them as its own. httpcore keeps them in the connection's parser and
+    says nothing; its attributes are private, so a release that renames them makes a test fail.
     """
     stream = getattr(response.stream, "_stream", None)
-    parser = getattr(getattr(stream, "_connection", None), "_h11_state", None)
-    return parser is not None and bool(parser.trailing_data[0])
+    connection = getattr(stream, "_connection", None)
+    parser = getattr(connection, "_h11_state", None)
+    return connection if parser is not None and parser.trailing_data[0] else None
 
 
 def _pool_wait(deadline: float) -> float | None:

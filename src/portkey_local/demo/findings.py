@@ -1,0 +1,97 @@
+"""What can be said of a config before any call: what it does, what is wrong, and what is odd.
+
+Ground rules: the engine's own loader and compiler are asked, so what they take and refuse is what a
+client takes and refuses. Where a key comes from is told, never the key.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from portkey_local.compile import NO_TARGET, compile_config
+from portkey_local.config import Config, inherit, leaves, load
+from portkey_local.credentials import Vault
+from portkey_local.demo.outline import Facts, facts_of
+from portkey_local.errors import ConfigError, ConfigWarning
+from portkey_local.home import configs_dir
+from portkey_local.providers.table import PROVIDERS
+
+__all__ = ["examine", "noted_warnings"]
+
+Remark = tuple[str, str]  # a path and what is said about it
+
+
+def examine(source: str, *, with_keys: bool) -> Facts:
+    """Return what a config does, with all that is wrong or odd about it."""
+    errors: list[Remark] = []
+    facts = None
+    with noted_warnings() as remarks:
+        try:
+            config = load(source, configs_dir=configs_dir())
+            compiled = _compiled(config)
+            keys = _keys(inherit(config), errors) if with_keys else {}
+            facts = facts_of(compiled, "config", keys)
+        except ConfigError as error:
+            errors.extend(error.problems)
+    return {
+        "ok": not errors,
+        "errors": [_json(*error) for error in errors],
+        "warnings": [_json(*remark) for remark in remarks],
+        "config": facts,
+    }
+
+
+def _json(path: str, message: str) -> dict[str, str]:
+    return {"path": path, "message": message}
+
+
+@contextmanager
+def noted_warnings() -> Iterator[list[Remark]]:
+    """Note the warnings about configs, each once, in a list that is full when the block ends."""
+    remarks: list[Remark] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConfigWarning)
+        yield remarks
+    first: dict[str, str] = {}
+    for warning in caught:  # the same again where a config is read twice, perhaps as other numbers
+        path, _, message = str(warning.message).partition(": ")
+        first.setdefault(path, message)
+    remarks.extend(first.items())
+
+
+def _compiled(config: Config) -> Config:
+    """Return the config as the engine takes it, whether or not its providers' keys are here."""
+    any_key = {name: "any" for row in PROVIDERS.values() for name in row.key_variables}
+    compiled = compile_config(config, vault=Vault(environment=any_key)).config
+    if compiled is None:
+        raise ConfigError("config", NO_TARGET)
+    return compiled
+
+
+def _keys(config: Config, errors: list[Remark]) -> dict[str, str]:
+    """Say where each target's key comes from; a key from nowhere is an error."""
+    keys = {}
+    for path, leaf in leaves(config):
+        try:
+            keys[path] = _key_of(leaf, path)
+        except ConfigError as error:
+            keys[path] = "none found"
+            errors.extend(error.problems)
+    return keys
+
+
+def _key_of(leaf: Config, path: str) -> str:
+    if leaf.api_key:
+        return "in the config"
+    found = Vault().resolve(leaf, path)
+    if not found.api_key or found.provider is None:
+        return "none, and none needed"
+    # With an address of its own a target may go without a key: so this finds one only in the file.
+    hosted = leaf.model_copy(update={"custom_host": "any"})
+    if Vault(environment={}).resolve(hosted, path).api_key:
+        return "from keys.toml"
+    variables = PROVIDERS[found.provider].key_variables
+    return f"from {next(name for name in variables if os.environ.get(name))}"
