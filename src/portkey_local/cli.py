@@ -53,9 +53,6 @@ def main() -> None:
     app()
 
 
-# --- the commands
-
-
 @app.callback(invoke_without_command=True)
 def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -138,9 +135,6 @@ def ask(
         said = sys.stdin.read() if question == "-" else question
         call = {"messages": [{"role": "user", "content": said}], "stream": stream}
         _ask(call if model is None else {**call, "model": model}, given, trace=trace)
-
-
-# --- what they need
 
 
 def _print_findings(title: str, found: Mapping[str, Any]) -> None:

@@ -56,9 +56,10 @@ def noted_warnings() -> Iterator[list[Remark]]:
         warnings.simplefilter("always", ConfigWarning)
         yield remarks
     first: dict[str, str] = {}
-    for warning in caught:  # the same again where a config is read twice, perhaps as other numbers
-        path, _, message = str(warning.message).partition(": ")
-        first.setdefault(path, message)
+    for warning in caught:
+        if issubclass(warning.category, ConfigWarning):
+            path, _, message = str(warning.message).partition(": ")
+            first.setdefault(path, message)  # a config that is read twice is warned about twice
     remarks.extend(first.items())
 
 

@@ -1,0 +1,71 @@
+"""The README's snippets run, against a provider on loopback that stands for all of theirs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from portkey_local.testing import Loopback
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+PYTHON = [text for language, text in BLOCKS if language == "python"]
+
+
+@pytest.fixture
+def stage(provider: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loopback:
+    """Let every provider the README names live on loopback, with keys as the README has them."""
+    from dataclasses import replace
+
+    from portkey_local.providers import table
+
+    rows = {
+        name: replace(row, base_url=provider.target(name)) for name, row in table.PROVIDERS.items()
+    }
+    for module in ("compile", "credentials", "providers.table"):
+        monkeypatch.setattr(f"portkey_local.{module}.PROVIDERS", rows)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-readme")
+    monkeypatch.setenv("GROQ_API_KEY", "gsk-readme")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "keys.toml").write_text(
+        next(text for language, text in BLOCKS if language == "toml")
+    )
+    return provider
+
+
+@pytest.mark.parametrize("number", range(len(PYTHON)))
+def test_snippet(number: int, stage: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each Python block of the README runs by itself, the imports of the earlier ones given."""
+    import portkey_local
+
+    source = PYTHON[number].replace("https://llm.example.com/v1", stage.target("house"))
+    names = {name: getattr(portkey_local, name) for name in portkey_local.__all__}
+    exec(compile(source, f"README block {number}", "exec"), names)  # noqa: S102 - the README is ours
+    if ".create(" in source:
+        assert stage.received, "the snippet asked a provider"
+
+
+def test_the_error_it_shows_is_the_error_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message in the README is what the snippet before it prints."""
+    index = next(i for i, (_, text) in enumerate(BLOCKS) if "falback" in text)
+    exec(compile(BLOCKS[index][1], "README", "exec"), {})  # noqa: S102 - the README is ours
+    assert capsys.readouterr().out.strip() == BLOCKS[index + 1][1].strip()
+
+
+def test_every_event_is_in_the_table() -> None:
+    """The README's table of events names what the source emits, and nothing else."""
+    source = Path(__file__).resolve().parents[1] / "src" / "portkey_local"
+    pattern = re.compile(r'"((?:attempt|retry|fallback|stream)\.\w+|timeout)"')
+    kernel = [source / "strategies", source / "policies", source / "drivers"]
+    emitted = {
+        name
+        for folder in kernel
+        for file in folder.glob("*.py")
+        for name in pattern.findall(file.read_text())
+        if re.search(rf'(?:report|_report)\(\s*"{re.escape(name)}"', file.read_text())
+    }
+    table = README.read_text().split("| event | when |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `([\w.]+)`", table, re.MULTILINE)) == emitted
