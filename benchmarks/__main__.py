@@ -83,7 +83,10 @@ def deliver(run: Run, file: Path | None) -> None:
 
     from benchmarks import report
 
-    report.show(run, Console())
+    console = Console()
+    if not console.is_terminal:
+        console.width = 120  # a file has no width of its own
+    report.show(run, console)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(report.to_dict(run), indent=2, ensure_ascii=False)

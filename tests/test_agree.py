@@ -151,7 +151,9 @@ class FakeResponse:
 class FakeWire:
     """A wire without a network: plays the script in virtual time."""
 
-    def __init__(self, script: Script, clock: Clock, places: dict[str, int], *, stream: bool) -> None:
+    def __init__(
+        self, script: Script, clock: Clock, places: dict[str, int], *, stream: bool
+    ) -> None:
         self.opened: list[str] = []
         self.responses: list[FakeResponse] = []
         self._script = script
@@ -235,10 +237,12 @@ class FakeWorld:
                 answer = replace(answer, content=b"")
             return whole, self._judged(target, call, answer, now + whole)
         if step.kind == "cut":
-            return whole, notes.unreachable(target, WireError("cut"))
-        if CODEC.streams(call.request, answer):
-            return whole, self._begun(target, call, answer)
-        return whole, self._judged(target, call, answer, now + whole)
+            outcome: Outcome = notes.unreachable(target, WireError("cut"))
+        elif CODEC.streams(call.request, answer):
+            outcome = self._begun(target, call, answer)
+        else:
+            outcome = self._judged(target, call, answer, now + whole)
+        return whole, outcome
 
     def _judged(self, target: Target, call: Call, answer: Answer, at: float) -> Outcome:
         return CODEC.decode(target, call.request, answer, EPOCH + at)
@@ -253,7 +257,13 @@ class FakeWorld:
 
 # --- trees
 
-CODES = [frozenset(), frozenset({429}), frozenset({408, 500}), frozenset({200, 503}), DEFAULT_STATUS_CODES]
+CODES = [
+    frozenset(),
+    frozenset({429}),
+    frozenset({408, 500}),
+    frozenset({200, 503}),
+    DEFAULT_STATUS_CODES,
+]
 codes = st.sampled_from(CODES)
 leaves = st.just(("leaf",))
 
@@ -276,7 +286,8 @@ trees = grown(leaves | grown(leaves | grown(leaves)))
 statuses = st.sampled_from([200, 200, 200, 201, 206, 304, 400, 401, 408, 429, 429, 500, 503, 529])
 latencies = st.sampled_from([0.0, 0.0, 1 / 64, 0.25, 1.0, 3.0, 10.0])
 kinds = st.sampled_from(
-    ["answer"] * 6 + ["network", "no connection", "garbage", "empty", "cut", "error event", "no event"]
+    ["answer"] * 6
+    + ["network", "no connection", "garbage", "empty", "cut", "error event", "no event"]
 )
 asked_waits = st.sampled_from(
     [
@@ -304,7 +315,7 @@ class Builder:
         self.most = 1  # sends that the tree can make at most
         self.weightless: set[str] = set()
 
-    def build(self, tree: Any, path: str = "config") -> Router:
+    def build(self, tree: Any, path: str = "config") -> Router:  # noqa: C901 - a case for each node
         """Return the router of a tree."""
         match tree:
             case ("leaf",):
@@ -659,7 +670,8 @@ def test_fallback_gives_the_first_acceptable_outcome_and_asks_no_later_target(ea
     tree = ("fallback", listed, [("leaf",)] * len(each))
     situation = Situation(tree, [[step] for step in each], 0, stream, math.inf)
     alone = [
-        run_sync(Situation(("single", ("leaf",)), [[step]], 0, stream, math.inf)).outcome for step in each
+        run_sync(Situation(("single", ("leaf",)), [[step]], 0, stream, math.inf)).outcome
+        for step in each
     ]
     accepted = [
         isinstance(outcome, Reply) if listed is None else outcome.status not in listed
@@ -676,7 +688,11 @@ def test_fallback_gives_the_first_acceptable_outcome_and_asks_no_later_target(ea
 def test_a_stream_that_is_moved_on_from_is_closed_before_the_next_target_is_asked():
     """A reply that `on_status_codes` turns away is discarded: its stream is closed, then it goes on."""
     tree = ("fallback", frozenset({200}), [("leaf",), ("leaf",)])
-    for run in (run_sync, lambda each: run_async(each, "asyncio"), lambda each: run_async(each, "trio")):
+    for run in (
+        run_sync,
+        lambda each: run_async(each, "asyncio"),
+        lambda each: run_async(each, "trio"),
+    ):
         live = run(Situation(tree, [[Step()]], 0, stream=True, limit=math.inf))
         assert [entry[0] for entry in live.run.log] == ["send", "discard", "send"]
         first, second = live.wire.responses

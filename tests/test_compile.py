@@ -159,7 +159,9 @@ def test_a_target_signs_in_as_its_provider_does():
     target = only(A)
     assert target.headers["authorization"] == "Bearer sk-a"
     assert target.secrets == ("sk-a",)
-    azure = only({"provider": "azure-openai", "api_key": "k1", "custom_host": "https://x.example/openai/v1"})
+    azure = only(
+        {"provider": "azure-openai", "api_key": "k1", "custom_host": "https://x.example/openai/v1"}
+    )
     assert azure.headers == {"api-key": "k1"}
 
 
@@ -183,7 +185,10 @@ def test_organisation_headers():
     assert (headers["openai-organization"], headers["openai-project"]) == ("o", "p")
 
 
-@pytest.mark.parametrize(("given", "seconds"), [({}, 60.0), ({"stream_idle_timeout": 1500}, 1.5), ({"stream_idle_timeout": 0}, float("inf"))])
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [({}, 60.0), ({"stream_idle_timeout": 1500}, 1.5), ({"stream_idle_timeout": 0}, float("inf"))],
+)
 def test_the_gap_between_events(given, seconds):
     """`stream_idle_timeout` is in milliseconds, a minute by default, and 0 is none."""
     assert only({**A, **given}).idle_timeout == seconds
@@ -192,7 +197,9 @@ def test_the_gap_between_events(given, seconds):
 def test_overrides_are_merged_shallowly_on_the_way_down():
     """A target's parameters beat its group's, name by name."""
     leaf = {**A, "override_params": {"model": "x", "metadata": {"a": 1}}}
-    config = group("fallback", leaf, override_params={"model": "root", "metadata": {"b": 2}, "seed": 1})
+    config = group(
+        "fallback", leaf, override_params={"model": "root", "metadata": {"b": 2}, "seed": 1}
+    )
     assert dict(only(config).override) == {"model": "x", "metadata": {"a": 1}, "seed": 1}
 
 

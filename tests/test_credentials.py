@@ -120,7 +120,9 @@ def test_the_targets_own_fields_win(stored):
 
 def test_an_unknown_name_lists_where_it_was_looked_for(stored):
     """The error names the places and the names in them, and no key."""
-    error = refused(vault(stored, ours={"provider": "openai", "api_key": "sk-x"}), virtual_key="prdo")
+    error = refused(
+        vault(stored, ours={"provider": "openai", "api_key": "sk-x"}), virtual_key="prdo"
+    )
     text = str(error)
     for part in ("'prdo'", "ours", str(stored), "prod", "OPENAI_API_KEY", "did you mean 'prod'"):
         assert part in text
@@ -144,7 +146,11 @@ def test_a_slug_that_is_unknown_is_named():
 
 @pytest.mark.parametrize(
     "entry",
-    [{"api_key": "sk-secret-1"}, {"provider": 7, "api_key": "sk-secret-1"}, {"provider": "openai", "apikey": "sk-secret-1"}],
+    [
+        {"api_key": "sk-secret-1"},
+        {"provider": 7, "api_key": "sk-secret-1"},
+        {"provider": "openai", "apikey": "sk-secret-1"},
+    ],
 )
 def test_an_entry_that_is_wrong_is_refused(entry):
     """An entry without a provider, or with a wrong field, is told by its name, without its key."""
@@ -165,7 +171,9 @@ def test_the_targets_own_key_is_kept():
 def test_a_providers_key_is_looked_for_in_order(stored):
     """The client's entry, the file's table of that name, the environment."""
     environment = {"GROQ_API_KEY": "gsk-env"}
-    assert resolved(vault(stored, environment, groq="gsk-own"), provider="groq").api_key == "gsk-own"
+    assert (
+        resolved(vault(stored, environment, groq="gsk-own"), provider="groq").api_key == "gsk-own"
+    )
     assert resolved(vault(stored, environment), provider="groq").api_key == "gsk-stored"
     assert resolved(vault(None, environment), provider="groq").api_key == "gsk-env"
 

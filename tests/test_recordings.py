@@ -164,15 +164,21 @@ def differences(bare: Seen, ours: Seen) -> Iterator[str]:
     if len(bare.results) != len(ours.results):
         yield f"{len(bare.results)} and {len(ours.results)} results"
     for number, (one, other) in enumerate(zip(bare.results, ours.results, strict=False)):
-        if type(one) is not type(other):
-            yield f"result {number} is {type(one).__name__} and {type(other).__name__}"
-        elif described(one) != described(other):
-            yield f"result {number} is {described(one)} and {described(other)}"
-        elif one != other:
-            yield f"result {number} is not equal, although its fields are"
-        elif getattr(one, "_request_id", None) != getattr(other, "_request_id", None):
-            yield f"result {number} has another _request_id"
+        if found := result_difference(one, other):
+            yield f"result {number} {found}"
     yield from request_differences(bare.received, ours.received)
+
+
+def result_difference(one: Any, other: Any) -> str | None:
+    if type(one) is not type(other):
+        return f"is {type(one).__name__} and {type(other).__name__}"
+    if described(one) != described(other):
+        return f"is {described(one)} and {described(other)}"
+    if one != other:
+        return "is not equal, although its fields are"
+    if getattr(one, "_request_id", None) != getattr(other, "_request_id", None):
+        return "has another _request_id"
+    return None
 
 
 def request_differences(bare: list[Received], ours: list[Received]) -> Iterator[str]:
@@ -276,7 +282,7 @@ async def async_call(server: Loopback, client: Any, row: Row, door: Any) -> Seen
         result = parsed(await door(client, row), row)
         if isinstance(result, AsyncStream):
             async with result, aclosing(aiter(result)) as chunks:
-                async for chunk in chunks:  # noqa: PERF401 - what came before an error counts, too
+                async for chunk in chunks:
                     seen.results.append(chunk)
         else:
             seen.results.append(result)
@@ -357,7 +363,10 @@ async def both_asynchronous(server: Loopback, rows: Any, door: Any) -> None:
             host = server.url + row.prefix
             pair = [
                 await async_call(server, client, row, door)
-                for client in (bare.with_options(base_url=host), ours.with_options(custom_host=host))
+                for client in (
+                    bare.with_options(base_url=host),
+                    ours.with_options(custom_host=host),
+                )
             ]
             found += [f"{row.place}: {text}" for text in differences(*pair)][:1]
     gc.collect()  # so that what warns of unfinished generators does it here

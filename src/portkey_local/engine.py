@@ -12,12 +12,14 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from portkey_local.compile import Compiled, compile_config
-from portkey_local.credentials import Vault
 from portkey_local.events import EventLog, listener_of
 from portkey_local.model import Call, Outcome, Request, Rng, empty
+
+if TYPE_CHECKING:
+    from portkey_local.compile import Compiled
+    from portkey_local.credentials import Vault
 
 COMPILED_KEPT = 128  # configs; a client rarely meets more than a few
 
@@ -77,6 +79,8 @@ class Engine:
         key = repr((_frozen(options.config), _frozen(options.defaults), _frozen(options.overrides)))
         if (known := self._compiled.get(key)) is not None:
             return known
+        from portkey_local.compile import compile_config  # pydantic's models are slow to make
+
         made = compile_config(
             options.config, vault=self.vault, defaults=options.defaults, overrides=options.overrides
         )

@@ -227,7 +227,9 @@ async def async_outcome(call: Callable[[], Any]) -> Any:
 def alike(one: tuple[Any, list[Received]], other: tuple[Any, list[Received]]) -> None:
     """Fail unless both saw the same, and ours was signed in as it must be."""
     (bare_result, bare_requests), (our_result, our_requests) = one, other
-    assert [request_of(each) for each in our_requests] == [request_of(each) for each in bare_requests]
+    assert [request_of(each) for each in our_requests] == [
+        request_of(each) for each in bare_requests
+    ]
     assert our_result == bare_result
     for received in our_requests:
         signed_in(received)
@@ -360,22 +362,29 @@ def walked() -> dict[str, dict[str, dict[str, Any]]]:
     return {path: names for path, names in found.items() if names and not path.startswith(HOSTED)}
 
 
+SAMPLES = {  # by the beginning of the annotation; how a value is typed does not matter on the wire
+    "int": 3,
+    "float": 0.5,
+    "bool": True,
+    "Literal[True]": True,
+    "Iterable[": ["a", "b"],
+    "List[": ["a", "b"],
+    "Sequence": ["a", "b"],
+    "Dict[": {"a": "b"},
+    "object": {"a": "b"},
+}
+
+
 def sample(name: str, parameter: inspect.Parameter) -> Any:
-    """A value for a required parameter; how it is typed does not matter on the wire."""
+    """A value for a required parameter."""
     kind = str(parameter.annotation)
     if "FileTypes" in kind or name == "video":
         return PNG
     if name == "messages":
         return ASK["messages"]
-    if kind in ("int", "float", "bool"):
-        return {"int": 3, "float": 0.5, "bool": True}[kind]
-    if "Literal[True]" in kind:
-        return True
-    if re.match(r"(typing\.)?(Iterable|List|Sequence|SequenceNotStr)\[", kind):
-        return ["a", "b"]
-    if re.match(r"(typing\.)?Dict\[|object$", kind) or kind.endswith(("Param", ".Config", "Params")):
+    if kind.endswith(("Param", "Params", ".Config")):
         return {"a": "b"}
-    return f"{name}-1"
+    return next((value for start, value in SAMPLES.items() if kind.startswith(start)), f"{name}-1")
 
 
 def required(path: str, method: Any) -> dict[str, Any]:
@@ -513,7 +522,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "delete": lambda c: c.delete("/anything", cast_to=object),
     "put": lambda c: c.put("/anything", cast_to=object, body={"a": None}),
     "patch": lambda c: c.patch("/anything", cast_to=object, body={"a": [1.5, "ü"]}),
-    "extra headers": lambda c: c.chat.completions.create(**ASK, extra_headers={"X-Mine": "1"}),
+    "extra headers": lambda c: c.chat.completions.create(**ASK, extra_headers={"X-Other": "1"}),
     "extra query": lambda c: c.chat.completions.create(**ASK, extra_query={"a": "b c", "d": ["e", "f"]}),
     "extra body": lambda c: c.chat.completions.create(**ASK, extra_body={"top_k": 5, "model": "o"}),
     "all extras": lambda c: c.responses.create(
@@ -531,7 +540,8 @@ if not hasattr(openai.resources.Uploads, "cancel"):
 
 calls = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 uploading = pytest.mark.parametrize(
-    "name", ["images edit", "transcriptions", "transcriptions verbose", "files create", "uploads part"]
+    "name",
+    ["images edit", "transcriptions", "transcriptions verbose", "files create", "uploads part"],
 )
 
 
@@ -586,7 +596,9 @@ def two_pages(received: Received) -> Step:
 
 def test_pages_are_turned(both):
     """Iterating a list asks for the next page with the same arguments, as often as there is one."""
-    found = both.same(lambda c: [each.id for each in c.files.list(limit=2, purpose="batch")], two_pages)
+    found = both.same(
+        lambda c: [each.id for each in c.files.list(limit=2, purpose="batch")], two_pages
+    )
     assert found == ["a", "b", "c"]
     assert [received.query for received in both.server.received] == [
         "limit=2&purpose=batch",
@@ -687,7 +699,15 @@ async def test_streaming_helpers_asynchronously(async_both, helper):
 
 # ---------------------------------------------------------------------- raw and streamed answers
 
-RAW = ["chat", "chat stream", "responses", "embeddings", "models list", "transcriptions text", "speech"]
+RAW = [
+    "chat",
+    "chat stream",
+    "responses",
+    "embeddings",
+    "models list",
+    "transcriptions text",
+    "speech",
+]
 
 
 def raw_of(call: Callable[[Any], Any], how: str) -> Callable[[Any], Any]:
@@ -955,7 +975,6 @@ class Carrying:
 def nothing_stolen(received: Received) -> None:
     signed_in(received)
     assert "stolen" not in str(received.headers)
-    assert received.headers["x-mine"] == "kept"
 
 
 @pytest.mark.parametrize("name", DOORS)
@@ -963,25 +982,18 @@ def test_headers_of_a_call_never_sign_in(both, name):
     """`extra_headers` reach the provider, but for keys and bookkeeping: the target signs in."""
     call = CALLS[name]
     both.server.reset(provide)
-    result = outcome(lambda: call(Carrying(both.ours, STOLEN)))
-    assert result is not None
+    outcome(lambda: call(Carrying(both.ours, STOLEN)))
     [received] = both.server.received
-    received.headers.setdefault("x-mine", "")
-    if name == "extra headers":
-        assert received.headers.pop("x-mine") in ("1", "kept", "kept, 1")
-        received.headers["x-mine"] = "kept"
     nothing_stolen(received)
+    assert received.headers["x-mine"] == "kept"
 
 
 @pytest.mark.parametrize("name", DOORS)
 def test_headers_of_a_client_never_sign_in(both, name):
     """`default_headers` reach the provider, but for keys and bookkeeping."""
-    given = {**STOLEN, "X-Default": "yes"}
-    del given["x-mine"]
-    received = both.sent(lambda c: outcome(lambda: CALLS[name](c)), default_headers=given)
-    assert received.headers["x-default"] == "yes"
-    received.headers["x-mine"] = "kept"
+    received = both.sent(lambda c: outcome(lambda: CALLS[name](c)), default_headers=STOLEN)
     nothing_stolen(received)
+    assert received.headers["x-mine"] == "kept"
 
 
 @pytest.mark.parametrize("name", DOORS)
@@ -1016,7 +1028,9 @@ def test_organisation_and_project_of_a_target(both, name):
 @pytest.mark.parametrize("name", DOORS)
 def test_default_query_goes_along(both, name):
     """`default_query` of the client is in every URL, merged with the call's own."""
-    received = both.sent(lambda c: outcome(lambda: CALLS[name](c)), default_query={"api-version": "1"})
+    received = both.sent(
+        lambda c: outcome(lambda: CALLS[name](c)), default_query={"api-version": "1"}
+    )
     assert received.query == "api-version=1"
 
 

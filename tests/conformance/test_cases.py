@@ -18,6 +18,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -274,14 +275,14 @@ class Stage:
         """Play one case, blocking."""
         try:
             self.keep(case, way, play_sync(case, self.prepare(case, way), raw="raw" in way))
-        except Exception as error:  # a test tells
+        except Exception as error:  # noqa: BLE001 - a test tells
             self.keep(case, way, error)
 
     async def asynchronous(self, case: dict[str, Any], way: str) -> None:
         """Play one case, on the running event loop."""
         try:
             self.keep(case, way, await play_async(case, self.prepare(case, way), raw="raw" in way))
-        except Exception as error:  # a test tells
+        except Exception as error:  # noqa: BLE001 - a test tells
             self.keep(case, way, error)
 
     async def together(self, cases: list[dict[str, Any]], ways: list[str], apart: float) -> None:
@@ -312,7 +313,12 @@ def waits(case: dict[str, Any]) -> float:
     want = expected(case)
     script = case.get("script", {})
     delays = [step.get("delay", 0) for steps in script.values() for step in steps]
-    return sum(want.get("gaps", [])) + sum(want.get("min_gaps", [])) + sum(delays) + ("request_timeout" in str(case["config"]))
+    return (
+        sum(want.get("gaps", []))
+        + sum(want.get("min_gaps", []))
+        + sum(delays)
+        + ("request_timeout" in str(case["config"]))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -396,8 +402,12 @@ def check_shares(shares: dict[str, float], counts: Counter[str]) -> None:
     """Compare shares by chi-square, with the one degree of freedom that two targets have."""
     total = counts.total()
     assert set(counts) <= set(shares)
-    square = sum((counts[name] - share * total) ** 2 / (share * total) for name, share in shares.items())
-    assert square < 6.63, counts  # 1 %; the draws are seeded, so this does not change from run to run
+    square = sum(
+        (counts[name] - share * total) ** 2 / (share * total) for name, share in shares.items()
+    )
+    assert square < 6.63, (
+        counts
+    )  # 1 %; the draws are seeded, so this does not change from run to run
 
 
 def check_results(want: dict[str, Any], story: Story) -> None:
@@ -431,7 +441,7 @@ def dig(value: Any, path: str) -> Any:
 def check_gaps(case: dict[str, Any], want: dict[str, Any], story: Story) -> None:
     """Compare the waits between calls: a backoff step's upper half, plus what was not backoff."""
     times = [call["t"] for call in story.calls]
-    gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(times)]
     for index, gap in enumerate(want.get("gaps", [])):
         fixed = gap if want.get("exact_gaps") else not_backoff(case, story, index)
         early = fixed + (gap - fixed) / 2 - EARLY
@@ -462,7 +472,9 @@ def test_nothing_is_left_open(ran):
     assert ran.left_open == []
 
 
-@pytest.mark.parametrize("case", named([case for case in ANSWERED if case.get("body", {}).get("stream")]))
+@pytest.mark.parametrize(
+    "case", named([case for case in ANSWERED if case.get("body", {}).get("stream")])
+)
 def test_streams_say_what_the_provider_said(case, ran):
     """A stream that is answered hands over every word, alike by every way."""
     if "stream_error" in expected(case):

@@ -7,7 +7,6 @@ with the synchronous client, both wires of asyncio, and trio.
 from __future__ import annotations
 
 import email.utils
-import gc
 import socket
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import Any
 import openai
 import pytest
 
-from portkey_local import StreamInterrupted
+from portkey_local import Connections, StreamInterrupted
 from portkey_local.testing import Fault, Loopback, Step, chat, chat_stream, error, html
 from tests.faults.ways import KEY, WAYS, Client, Outcome, fallback, run, run_together, target
 
@@ -96,28 +95,12 @@ each_form = pytest.mark.parametrize("stream", [False, True], ids=["plain", "stre
 each_way = pytest.mark.parametrize("way", WAYS)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _collected_fast() -> Iterator[None]:
-    """Leave the libraries out of the collections that look for what a call left behind."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 @pytest.fixture
 def closed_port() -> Iterator[int]:
     """A port that is bound, so that nobody else gets it, but not listened on."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
-
-
-def address(row: Row, provider: Loopback, closed_port: int) -> str:
-    if row.step is None:
-        return f"http://127.0.0.1:{closed_port}"
-    provider.reset({"primary": [row.step, Step()]})
-    return provider.target("primary")
 
 
 def expected(row: Row, way: str, *, stream: bool) -> type[openai.APIError] | None:
@@ -140,40 +123,43 @@ def check_failed(outcome: Outcome, kind: type[openai.APIError], row: Row) -> Any
     return failure
 
 
-@each_way
 @each_form
 @each_fault
-def test_alone(name: str, stream: bool, way: str, provider: Loopback, closed_port: int) -> None:
+def test_alone(name: str, stream: bool, closed_port: int) -> None:
     """A fault ends in its exception, in time; the connection is closed and the client goes on."""
     row = TABLE[name]
-    kind = expected(row, way, stream=stream)
-    url = address(row, provider, closed_port)
+    refused = f"http://127.0.0.1:{closed_port}"
 
-    async def scenario(client: Client) -> None:
-        outcome = await client.call(stream=stream)
-        if kind is GOOD:
-            assert outcome.error is None
-            assert outcome.text in ("hello", "one two ", "one two three four ")
-        else:
-            failure = check_failed(outcome, kind, row)
-            assert bool(outcome.texts) == (kind is BROKEN)
-            assert outcome.text in "one two three four "
-            message = str(failure)
-            assert "config" in message
-            assert "openai" in message
-            if kind is not BROKEN:
-                assert "[tried: config openai: " in message
-            assert failure.response.headers["x-portkey-last-used-option-index"] == "config"
-            assert failure.response.headers["x-portkey-provider"] == "openai"
-        kept = 0 if kind in (TIMEOUT, NETWORK) else 1
-        assert await client.until(lambda: provider.open_connections <= kept)
-        if row.step is not None:
-            after = await client.call(stream=stream)
-            assert (after.text, after.error) == ("from primary", None)
-        assert await client.until(lambda: provider.open_connections <= 1)
+    def check(way: str) -> None:
+        kind = expected(row, way, stream=stream)
 
-    run(way, scenario, config=target(url, request_timeout=LIMIT, stream_idle_timeout=LIMIT))
-    assert provider.wait_closed()
+        async def scenario(client: Client) -> None:
+            outcome = await client.call(stream=stream)
+            if kind is GOOD:
+                assert outcome.error is None
+                assert outcome.text in ("hello", "one two ", "one two three four ")
+            else:
+                failure = check_failed(outcome, kind, row)
+                assert bool(outcome.texts) == (kind is BROKEN)
+                assert outcome.text in "one two three four "
+                message = str(failure)
+                assert ("(at config, openai)" if kind is BROKEN else "config openai: ") in message
+                assert failure.response.headers["x-portkey-last-used-option-index"] == "config"
+                assert failure.response.headers["x-portkey-provider"] == "openai"
+            kept = 0 if kind in (TIMEOUT, NETWORK) else 1
+            assert await client.until(lambda: provider.open_connections <= kept)
+            if row.step is not None:
+                after = await client.call(stream=stream)
+                assert (after.text, after.error) == ("from primary", None)
+            assert await client.until(lambda: provider.open_connections <= 1)
+
+        with Loopback({"primary": [row.step or Step(), Step()]}) as provider:
+            url = refused if row.step is None else provider.target("primary")
+            limits = {"request_timeout": LIMIT, "stream_idle_timeout": LIMIT}
+            run(way, scenario, config=target(url, **limits))
+            assert provider.wait_closed()
+
+    run_together(check, WAYS)
 
 
 @each_form
@@ -216,6 +202,21 @@ def test_with_a_fallback(name: str, stream: bool, provider: Loopback, closed_por
 
     run_together(check, WAYS)
     assert provider.wait_closed()
+
+
+@each_way
+def test_a_tls_handshake_that_never_ends(way: str, provider: Loopback) -> None:
+    """The limit holds while a connection is made, too, and the unfinished connection is closed."""
+    address = provider.target("primary").replace("http:", "https:")
+
+    async def scenario(client: Client) -> None:
+        outcome = await client.call()
+        failure = check_failed(outcome, TIMEOUT, TABLE["silence"])
+        assert "[tried: config openai: timeout: " in str(failure)
+        assert await client.until(lambda: provider.open_connections == 0)
+
+    config = target(address, request_timeout=LIMIT)
+    run(way, scenario, config=config, connections=Connections(verify=False))
 
 
 @each_way

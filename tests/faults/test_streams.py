@@ -12,7 +12,7 @@ import openai
 import pytest
 import trio
 
-from portkey_local import StreamInterrupted
+from portkey_local import Connections, StreamInterrupted
 from portkey_local.testing import Fault, Loopback, Step, chat_stream
 from tests.faults.ways import ASYNC_WAYS, MESSAGES, WAYS, Client, Outcome, run, target
 
@@ -20,15 +20,6 @@ each_way = pytest.mark.parametrize("way", WAYS)
 each_async_way = pytest.mark.parametrize("way", ASYNC_WAYS)
 
 ENDLESS = chat_stream([f"{number} " for number in range(200)], event_gap=0.02)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _collected_fast() -> Iterator[None]:
-    """Leave the libraries out of the collections that look for what a call left behind."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def config(provider: Loopback, step: Step, **fields: Any) -> dict[str, Any]:
@@ -96,7 +87,7 @@ def test_abandoned(read: int, way: str, provider: Loopback) -> None:
         provider.reset()
         assert (await client.call(stream=True)).text == "from primary"
 
-    run(way, scenario, config=config(provider, ENDLESS))
+    run(way, scenario, tidy=False, config=config(provider, ENDLESS))
 
 
 @each_way
@@ -162,7 +153,7 @@ async def cancelled(way: str, work: Callable[[], Any], reached: Callable[[], Any
             await work()
             ended.append(False)
         except BaseException as error:
-            ended.append(isinstance(error, (asyncio.CancelledError, trio.Cancelled)))
+            ended.append(not isinstance(error, Exception))
             raise
 
     if way == "trio":
@@ -187,8 +178,6 @@ def test_cancelled(name: str, way: str, provider: Loopback) -> None:
     address = config(provider, phase.step)
     if phase.secure:
         address["custom_host"] = address["custom_host"].replace("http:", "https:")
-    from portkey_local import Connections
-
     async def scenario(client: Client) -> None:
         outcome = Outcome()
 
@@ -268,8 +257,6 @@ def test_many_cancelled_at_once(way: str, provider: Loopback) -> None:
 @each_async_way
 def test_cancelled_while_waiting_for_a_connection(way: str, provider: Loopback) -> None:
     """Calls that are cancelled in the queue for a connection do not keep their place in it."""
-    from portkey_local import Connections
-
     async def scenario(client: Client) -> None:
         async def two() -> None:
             if way == "trio":
@@ -342,7 +329,7 @@ def test_a_half_event_does_not_reset_the_idle_limit(way: str, provider: Loopback
 @each_way
 def test_no_idle_limit(way: str, provider: Loopback) -> None:
     """`stream_idle_timeout` 0 takes the limit away; the request's own ends at the first event."""
-    step = chat_stream(["a", "b"], event_gap=0.35)
+    step = Step(events=[chunk("a"), chunk("b", finish="stop")], event_gap=0.35)
 
     async def scenario(client: Client) -> None:
         outcome = await client.call(stream=True)

@@ -81,7 +81,9 @@ def reply(status: int = 200) -> Reply:
     return Reply(target, Answer(status, {}))
 
 
-def drive(route: Any, answers: list[Any], clock: Clock | None = None, took: float = 0.0) -> tuple[Any, list[Any]]:
+def drive(
+    route: Any, answers: list[Any], clock: Clock | None = None, took: float = 0.0
+) -> tuple[Any, list[Any]]:
     """Answer every send in turn, and let waits pass; return the outcome and the effects."""
     effects: list[Any] = []
     left = list(answers)
@@ -302,14 +304,21 @@ def test_each_target_has_a_budget_of_its_own():
     """A fallback's second target may be waited for although the first one's budget is spent."""
     second = Retry(Single(other), stop=stop_after_attempt(2), use_retry_after=True)
     both = Fallback((retry(1, **HONOURING), second))
-    answers = [failure(429, 50.0), failure(429, 50.0), dataclasses.replace(failure(429, 50.0), target=other), reply()]
+    answers = [
+        failure(429, 50.0),
+        failure(429, 50.0),
+        dataclasses.replace(failure(429, 50.0), target=other),
+        reply(),
+    ]
     _, effects = drive(both.route(call()), answers)
     assert waits(effects) == [50.0, 50.0]
 
 
 def test_a_wait_that_was_asked_for_uses_an_attempt():
     """Retry-After does not add attempts."""
-    outcome, effects = drive(retry(1, **HONOURING).route(call()), [failure(429, 1.0), failure(429, 1.0)])
+    outcome, effects = drive(
+        retry(1, **HONOURING).route(call()), [failure(429, 1.0), failure(429, 1.0)]
+    )
     assert waits(effects) == [1.0]
     assert outcome.retries == -1
 
@@ -339,9 +348,7 @@ def test_the_deadline_counts_what_the_attempts_took():
 
 def test_an_honoured_wait_keeps_the_deadline_too():
     """A wait that the provider asks for does not outlast the deadline either."""
-    outcome, effects = drive(
-        retry(3, **HONOURING).route(call(deadline=5.0)), [failure(429, 5.0)]
-    )
+    outcome, effects = drive(retry(3, **HONOURING).route(call(deadline=5.0)), [failure(429, 5.0)])
     assert waits(effects) == []
     assert outcome.retries == -1
 
@@ -384,9 +391,7 @@ def test_stops_are_combined_with_and():
 def test_a_stop_that_looks_ahead_knows_the_wait():
     """stop_before_delay stops before a wait that would pass its limit: it must be told the wait."""
     clock = Clock()
-    this = Retry(
-        LEAF, stop=stop_before_delay(10), wait=wait_fixed(4), jitter=lambda step, _: step
-    )
+    this = Retry(LEAF, stop=stop_before_delay(10), wait=wait_fixed(4), jitter=lambda step, _: step)
     _, effects = drive(this.route(call(clock)), [failure()] * 3, clock)
     assert waits(effects) == [4.0, 4.0]
 
@@ -430,7 +435,12 @@ def test_scheduled_retries_are_reported_with_their_wait():
     events: list[Event] = []
     drive(retry(1).route(call(emit=events.append)), [failure(503), failure(502)])
     first, last = events
-    assert (first.name, first.status, first.wait, first.target) == ("retry.scheduled", 503, 0.5, "config")
+    assert (first.name, first.status, first.wait, first.target) == (
+        "retry.scheduled",
+        503,
+        0.5,
+        "config",
+    )
     assert (last.name, last.status, last.reason) == ("retry.exhausted", 502, "attempts used up")
 
 
@@ -461,9 +471,7 @@ def test_a_timeout_never_gives_more_than_the_call_has_left():
 def test_each_attempt_gets_the_whole_time_limit():
     """Inside a retry the limit holds for one attempt, and begins anew for the next."""
     clock = Clock()
-    policy = Retry(
-        Timeout(LEAF, 1.0), stop=stop_after_attempt(3), on_status_codes=frozenset({408})
-    )
+    policy = Retry(Timeout(LEAF, 1.0), stop=stop_after_attempt(3), on_status_codes=frozenset({408}))
     late = failure(408, fault=Fault.TIMEOUT)
     _, effects = drive(policy.route(call(clock)), [late, late, reply()], clock, took=1.0)
     deadlines = [effect.call.deadline for effect in effects if isinstance(effect, Send)]

@@ -34,7 +34,9 @@ def parts(content: bytes, content_type: str) -> list[tuple[str, bytes]]:
     ]
 
 
-def overridden(fields: dict[str, Any], override: dict[str, Any], files: Any = None) -> dict[str, list[bytes]]:
+def overridden(
+    fields: dict[str, Any], override: dict[str, Any], files: Any = None
+) -> dict[str, list[bytes]]:
     """Return the fields of a form after an override, in lists."""
     content, content_type = form(fields, files)
     found: dict[str, list[bytes]] = {}
@@ -69,7 +71,9 @@ def test_lists_become_repeated_fields():
     assert found["timestamp_granularities[]"] == [b"word"]
 
 
-@pytest.mark.parametrize(("value", "text"), [(True, b"true"), (False, b"false"), (3, b"3"), ("ü", "ü".encode())])
+@pytest.mark.parametrize(
+    ("value", "text"), [(True, b"true"), (False, b"false"), (3, b"3"), ("ü", "ü".encode())]
+)
 def test_values_are_written_as_the_sdk_writes_them(value, text):
     """Booleans are in lower case, everything else is its text in UTF-8."""
     assert overridden({"model": "m"}, {"x": value})["x"] == [text]
@@ -77,16 +81,29 @@ def test_values_are_written_as_the_sdk_writes_them(value, text):
 
 def test_files_pass_byte_for_byte():
     """A file keeps its bytes, its name and its type, also next to others."""
-    files = [("image[]", ("a.png", b"\x89PNG\r\n", "image/png")), ("image[]", ("b.png", b"2", "image/png"))]
+    files = [
+        ("image[]", ("a.png", b"\x89PNG\r\n", "image/png")),
+        ("image[]", ("b.png", b"2", "image/png")),
+    ]
     content, content_type = form({"model": "m"}, files)
     changed = override_form(content, content_type, {"model": "n"})
-    for piece in (b'filename="a.png"', b'filename="b.png"', b"Content-Type: image/png", b"\x89PNG\r\n"):
+    for piece in (
+        b'filename="a.png"',
+        b'filename="b.png"',
+        b"Content-Type: image/png",
+        b"\x89PNG\r\n",
+    ):
         assert changed.count(piece) == content.count(piece)
 
 
 def test_other_bodies_come_back_as_they_are():
     """A body that is no form, or a form without a boundary, is not touched."""
-    for content_type in ("application/octet-stream", "multipart/form-data", "", "multipart/mixed; boundary=x"):
+    for content_type in (
+        "application/octet-stream",
+        "multipart/form-data",
+        "",
+        "multipart/mixed; boundary=x",
+    ):
         assert override_form(b"--x\r\n", content_type, {"model": "m"}) == b"--x\r\n"
 
 

@@ -12,7 +12,17 @@ from hypothesis import given, strategies as st
 
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.drivers.sync import SyncDriver
-from portkey_local.model import Answer, Call, Failure, Fault, Packet, Reply, Request, ServerEvent, Target
+from portkey_local.model import (
+    Answer,
+    Call,
+    Failure,
+    Fault,
+    Packet,
+    Reply,
+    Request,
+    ServerEvent,
+    Target,
+)
 from portkey_local.providers.openai import OpenAICodec, encode_json, merge, redact
 from portkey_local.strategies.single import Single
 
@@ -56,7 +66,9 @@ def judged(answer: Answer, request_: Request | None = None, target_: Target | No
 
 def test_the_body_goes_out_as_it_is():
     """Without overrides the provider receives the caller's body, compact and in UTF-8."""
-    packet = sent(target(), request({"model": "m", "messages": [{"content": "Größe 😀"}], "foo": 1.0}))
+    packet = sent(
+        target(), request({"model": "m", "messages": [{"content": "Größe 😀"}], "foo": 1.0})
+    )
     assert packet.content == '{"model":"m","messages":[{"content":"Größe 😀"}],"foo":1.0}'.encode()
     assert (packet.method, packet.url) == ("POST", "https://host.example/v1/chat/completions")
 
@@ -107,7 +119,9 @@ def test_queries_are_appended():
 
 def test_other_bodies_pass():
     """A raw body goes out untouched, and an absent one stays absent."""
-    raw = Request("POST", "/files", None, content=b"\x00\x01", headers={"content-type": "text/plain"})
+    raw = Request(
+        "POST", "/files", None, content=b"\x00\x01", headers={"content-type": "text/plain"}
+    )
     assert sent(target(override={"model": "n"}), raw).content == b"\x00\x01"
     assert sent(target(), Request("GET", "/models")).content is None
 
@@ -131,7 +145,12 @@ def test_no_model_is_a_failure_of_routing(path):
 
 def test_the_targets_model_will_do():
     """A model from the target's overrides is enough; one that they remove is missing."""
-    assert json.loads(sent(target(override={"model": "n"}), request({"messages": []})).content)["model"] == "n"
+    assert (
+        json.loads(sent(target(override={"model": "n"}), request({"messages": []})).content)[
+            "model"
+        ]
+        == "n"
+    )
     assert isinstance(CODEC.encode(target(override={"model": None}), request()), Failure)
 
 
@@ -277,7 +296,7 @@ def test_a_stream_with_an_overridden_n_needs_every_choice():
             return self
 
         def chunk(self, deadline: float) -> bytes | None:
-            return self.chunks.pop(0)
+            return self.chunks.pop(0) if self.chunks else None
 
         def close(self) -> None:
             """Do nothing."""
@@ -301,7 +320,16 @@ def first(data: Any, name: str | None = None) -> Any:
 
 @pytest.mark.parametrize(
     "data",
-    [{"choices": []}, {"type": "response.created"}, {"error": None}, {"error": {}}, [], "text", 1, None],
+    [
+        {"choices": []},
+        {"type": "response.created"},
+        {"error": None},
+        {"error": {}},
+        [],
+        "text",
+        1,
+        None,
+    ],
 )
 def test_an_ordinary_first_event_is_no_failure(data):
     """Whatever is not an error begins the stream."""
@@ -311,7 +339,11 @@ def test_an_ordinary_first_event_is_no_failure(data):
 def test_an_error_as_the_first_event_is_a_failed_attempt():
     """An error event before anything else counts as 500, or as the status it names."""
     failure = first({"error": {"message": "overloaded"}})
-    assert (failure.fault, failure.status, failure.message) == (Fault.ERROR_EVENT, 500, "overloaded")
+    assert (failure.fault, failure.status, failure.message) == (
+        Fault.ERROR_EVENT,
+        500,
+        "overloaded",
+    )
     assert failure.error == {"message": "overloaded"}
     assert first({"error": {"code": 429}}).status == 429
     assert first({"error": {"status_code": 529, "code": "x"}}).status == 529

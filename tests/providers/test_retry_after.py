@@ -68,7 +68,9 @@ def test_milliseconds_that_cannot_be_read_leave_the_others():
     assert retry_after({"retry-after-ms": "-5", "x-ms-retry-after-ms": "100"}, NOW) == 0.1
 
 
-@pytest.mark.parametrize("value", ["", "soon", "-1", "nan", "inf", "-inf", "12 s", "Sun, 99 Foo 1994", "1e999"])
+@pytest.mark.parametrize(
+    "value", ["", "soon", "-1", "nan", "inf", "-inf", "12 s", "Sun, 99 Foo 1994", "1e999"]
+)
 def test_garbage_asks_for_nothing(value):
     """What cannot be read is as good as absent."""
     assert retry_after({"retry-after": value}, NOW) is None

@@ -13,14 +13,16 @@ import os
 import urllib.parse
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from portkey_local.config import Config
 from portkey_local.engine import Options
 from portkey_local.errors import ConfigError, ConfigWarning
 from portkey_local.model import EMPTY, Event, Rng
 from portkey_local.wire.chosen import Kind
 from portkey_local.wire.settings import Connections
+
+if TYPE_CHECKING:
+    from portkey_local.config import Config
 
 
 class Changes(TypedDict, total=False):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import openai
 
 from portkey_local.client.arguments import Arguments
 from portkey_local.client.failures import StreamInterrupted, exception, http_library
-from portkey_local.client.resources import AsyncChat, Chat
 from portkey_local.client.results import build
 from portkey_local.client.routed import Routed
 from portkey_local.client.streams import AsyncPortkeyStream, PortkeyStream, chunk_type
@@ -22,6 +21,9 @@ from portkey_local.wire.chosen import ChosenWire
 from portkey_local.wire.contract import AsyncWire, Wire
 from portkey_local.wire.given import GivenAsyncWire, GivenWire
 from portkey_local.wire.sync import CoreWire
+
+if TYPE_CHECKING:  # the SDK loads its resources when they are touched, and so do we
+    from portkey_local.client.resources import AsyncChat, Chat
 
 
 def _broken(error: StreamBroken) -> Exception:
@@ -60,6 +62,8 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
     @cached_property
     def chat(self) -> Chat:
         """Chat completions."""
+        from portkey_local.client.resources import Chat
+
         return Chat(self)
 
     def _prepare_request(self, request: Any) -> None:
@@ -149,6 +153,8 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
     @cached_property
     def chat(self) -> AsyncChat:
         """Chat completions."""
+        from portkey_local.client.resources import AsyncChat
+
         return AsyncChat(self)
 
     async def _prepare_request(self, request: Any) -> None:

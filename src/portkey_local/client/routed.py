@@ -20,7 +20,6 @@ from portkey_local.client import arguments
 from portkey_local.client.arguments import Changes
 from portkey_local.client.failures import exception, told
 from portkey_local.client.hosted import INSTEAD, HostedOnly
-from portkey_local.credentials import Vault
 from portkey_local.engine import Engine, Plan
 from portkey_local.model import Call, Request
 from portkey_local.transport import EXTENSION, ROOT, passed_on, seconds_of
@@ -38,6 +37,8 @@ class Routed:
 
     def _begin(self, given: Mapping[str, Any]) -> None:
         """Read the arguments and compile the config, before anything is built."""
+        from portkey_local.credentials import Vault  # and with it pydantic's models: slow to make
+
         self._given = arguments.checked(given)
         own = {
             name: self._given[name]

@@ -34,7 +34,7 @@ def facts_of(node: Config, path: str, keys: Mapping[str, str]) -> Facts:
     for index, target in enumerate(node.targets):
         match node.strategy.mode:
             case "loadbalance":
-                targets[index]["share"] = target.weight / total
+                targets[index]["share"] = round(target.weight / total, 4)
             case "single":
                 targets[index]["share"] = 0.0 if index else 1.0
     codes = node.strategy.on_status_codes

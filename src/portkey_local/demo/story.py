@@ -15,9 +15,9 @@ from typing import Final
 
 from portkey_local.model import Event
 
-PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
-
 __all__ = ["Next", "Try", "came_back", "tries_of", "what_next", "why"]
+
+PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Next(StrEnum):

@@ -24,8 +24,8 @@ COLOURS: Final[Mapping[Next, str]] = {
     Next.BREAK: "red",
     Next.ERROR: "red",
 }
-OTHERS: Final = 60  # columns that the rest of a row needs beside its target
-NARROW: Final = 28
+NARROW: Final = 26  # the least columns for a target: a long model's name stays whole
+FRAME: Final = 19  # indent, number, time taken, and the gaps between columns
 
 
 def tries_table(tries: Sequence[Try], *, room: int) -> Table:
@@ -59,11 +59,15 @@ def _add(table: Table, label: str, tried: Try) -> None:
     )
 
 
-def _table(tries: Iterable[Try], room: int) -> Table:
+def _table(tries: Sequence[Try], room: int) -> Table:
     longest = max((_target(tried).cell_len for tried in tries), default=0)
+    others = max((len(came_back(tried)) for tried in tries), default=0)
+    others += max((len(what_next(tried)) for tried in tries), default=0)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("", justify="right", no_wrap=True)
-    table.add_column("target", width=min(longest, max(NARROW, room - OTHERS)))
+    table.add_column(
+        "target", width=min(longest, max(min(NARROW, room // 3), room - FRAME - others))
+    )
     table.add_column("came back")  # the one to wrap where there is too little room
     table.add_column("took", justify="right", no_wrap=True)
     table.add_column("then", no_wrap=True)
