@@ -58,7 +58,7 @@ def measure(run: Run) -> None:
             label: partial(_turn, name, statement)
             for label, statement in zip(names, (ours, peer), strict=True)
         }
-        run.compare(name, [comparison], contenders, max(5 if run.quick else 15, run.rounds(25)))
+        run.compare(name, [comparison], contenders, run.rounds(15))
 
 
 def _label(statement: str) -> str:

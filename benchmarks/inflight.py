@@ -32,7 +32,7 @@ def measure(run: Run) -> None:
         ours, bare, floor = runner.run(_clients(run.server + "/v1"))
         calls = {
             OURS: (lambda: ours.chat.completions.create(**CALL), count),
-            PEER: (lambda: bare.chat.completions.create(**CALL), max(512, count // 2)),
+            PEER: (lambda: bare.chat.completions.create(**CALL), max(512, count // 4)),
             FLOOR: (_post(floor), count),
         }
         contenders = {name: _round(runner, call, number) for name, (call, number) in calls.items()}

@@ -42,7 +42,7 @@ def measure(run: Run) -> None:
             ),
             Comparison(CPU, OURS, PEER, note="CPU time of the client's process"),
         ]
-        run.compare("plain calls, sync", comparisons, contenders, run.rounds(24))
+        run.compare("plain calls, sync", comparisons, contenders, run.rounds(20))
 
 
 def _round(call: Callable[[], object], count: int) -> Round:

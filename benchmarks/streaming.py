@@ -37,7 +37,7 @@ def measure(run: Run) -> None:
     """Compare streams."""
     for arrival, folder in ARRIVALS.items():
         url = f"{run.server}/v1/{folder}/{EVENTS}"
-        streams = 1 if folder == "paced" else run.samples(8)
+        streams = 1 if folder == "paced" else run.samples(4)
         _sync(run, url, arrival, streams)
         _async(run, url, arrival, streams)
 
@@ -61,7 +61,7 @@ def _sync(run: Run, url: str, arrival: str, streams: int) -> None:
             f"floor: {library.__name__}, bytes only": _round(name, read_bytes, streams),
         }
         comparison = Comparison(name, "Portkey", "openai.OpenAI", goal=1.0)
-        run.compare(f"stream, sync, {arrival}", [comparison], contenders, run.rounds(16))
+        run.compare(f"stream, sync, {arrival}", [comparison], contenders, run.rounds(12))
 
 
 def _async(run: Run, url: str, arrival: str, streams: int) -> None:
@@ -90,7 +90,7 @@ def _async(run: Run, url: str, arrival: str, streams: int) -> None:
         }
         comparison = Comparison(name, "AsyncPortkey", "openai.AsyncOpenAI", goal=1.0)
         try:
-            run.compare(f"stream, async, {arrival}", [comparison], contenders, run.rounds(16))
+            run.compare(f"stream, async, {arrival}", [comparison], contenders, run.rounds(12))
         finally:
             runner.run(_close(ours, bare, floor))
 

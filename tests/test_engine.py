@@ -96,10 +96,11 @@ def test_a_config_that_changed_is_compiled_anew():
 def test_a_named_file_that_changed_is_read_again(tmp_path):
     """A config from a file is what the file says when a client or copy is made."""
     path = tmp_path / "route.json"
+    this = engine()
     path.write_text('{"provider": "openai", "api_key": "sk-1"}')
-    one = engine().plan(Options(config=str(path))).router.targets[0]
+    one = this.plan(Options(config=str(path))).router.targets[0]
     path.write_text('{"provider": "openai", "api_key": "sk-2"}')
-    two = engine().plan(Options(config=str(path))).router.targets[0]
+    two = this.plan(Options(config=path)).router.targets[0]
     assert (one.secrets, two.secrets) == (("sk-1",), ("sk-2",))
 
 

@@ -327,18 +327,18 @@ def test_events_are_from_the_table_and_hold_nothing_private(kind, provider, tmp_
 
 
 def test_a_key_that_breaks_the_request_is_not_told(provider):
-    """A key with a line break cannot be sent; the library's complaint, which quotes it, is not passed on."""
+    """A key with a line break is trimmed or refused; no library's complaint that quotes it is told."""
     provider.reset({})
     events: list[Event] = []
     fields = {**target(provider, "a"), "api_key": KEY + "\n"}
     try:
         client = client_of(provider, fields, events.append)
     except ValueError as error:  # refused at once: better still
-        failure: Exception = error
+        failure: Any = error
     else:
         with client:
             failure = ask(client)
-    assert isinstance(failure, (openai.APIError, ValueError))
+    assert events or isinstance(failure, ValueError)
     assert KEY not in "".join(map(repr, events))
     assert KEY not in str(failure)
 

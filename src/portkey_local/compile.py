@@ -196,20 +196,29 @@ def _target(node: Config, path: str) -> Target:
         raise ConfigError(
             f"{path}.custom_host", f"{provider!r} has no host of its own; give its URL"
         )
+    key = _checked_key(node.api_key, path)
     headers = {
         header: value
         for name, header in ORGANISATION_HEADERS.items()
         if (value := getattr(node, name))
     }
-    if row.auth_header is not None and node.api_key:
-        headers[row.auth_header] = row.auth_prefix + node.api_key
+    if row.auth_header is not None and key:
+        headers[row.auth_header] = row.auth_prefix + key
     return Target(
         path=path,
         provider=provider,
         url=url.rstrip("/"),
         codec=CODEC,
         headers=headers,
-        secrets=(node.api_key,) if node.api_key else (),
+        secrets=(key,) if key else (),
         override=node.override_params,
         idle_timeout=node.stream_idle_timeout / 1000 or float("inf"),
     )
+
+
+def _checked_key(key: str | None, path: str) -> str | None:
+    """Return a key as it can stand in a header: read from a file, it may end in a line break."""
+    key = key.strip() if key else None
+    if key and not (key.isascii() and key.isprintable()):
+        raise ConfigError(f"{path}.api_key", "has characters that no HTTP header can hold")
+    return key or None

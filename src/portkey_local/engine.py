@@ -7,6 +7,7 @@ numbers, the listeners and the keys. It performs nothing: a driver does.
 from __future__ import annotations
 
 import json
+import os
 import random
 import secrets
 import time
@@ -76,20 +77,30 @@ class Engine:
 
     def _router(self, options: Options) -> Compiled:
         """Return the compiled router, remembered by the value of what decides it."""
+        if isinstance(options.config, os.PathLike) or (
+            isinstance(options.config, str) and not options.config.lstrip().startswith("{")
+        ):
+            return self._compile(options)  # a file, which may have changed
         key = repr((_frozen(options.config), _frozen(options.defaults), _frozen(options.overrides)))
         if (known := self._compiled.get(key)) is not None:
             return known
-        from portkey_local.compile import compile_config  # pydantic's models are slow to make
-
-        made = compile_config(
-            options.config, vault=self.vault, defaults=options.defaults, overrides=options.overrides
-        )
+        made = self._compile(options)
         if len(self._compiled) >= COMPILED_KEPT:
             self._compiled.clear()
         self._compiled[key] = (
             made  # two threads may compile the same; no lock to be held over a fork
         )
         return made
+
+    def _compile(self, options: Options) -> Compiled:
+        from portkey_local.compile import compile_config  # pydantic's models are slow to make
+
+        return compile_config(
+            options.config,
+            vault=self.vault,
+            defaults=options.defaults,
+            overrides=options.overrides,
+        )
 
     def call(self, request: Request, plan: Plan, timeout: float) -> Call:
         """Return a call that begins now and may take `timeout` seconds, infinity for no limit."""

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from portkey_local.model import Event, Listener
 
@@ -47,7 +48,7 @@ class EventLog:
         if self._owner != os.getpid():
             self._begin()  # after a fork another thread's lock would never be released
         facts = {"time": round(self._wall(), 6), **event.to_dict()}
-        line = json.dumps(facts, ensure_ascii=False, default=str).encode() + b"\n"
+        line = json.dumps(_plain(facts), allow_nan=False).encode() + b"\n"
         with self._lock, _locked(self._opened()) as descriptor:
             while line:
                 line = line[os.write(descriptor, line) :]
@@ -114,6 +115,17 @@ def listener_of(
             listener(event)
 
     return report
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold of a user's metadata; the rest as text."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    return value if isinstance(value, float) and math.isfinite(value) else str(value)
 
 
 @contextmanager

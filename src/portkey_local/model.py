@@ -62,6 +62,7 @@ class Packet:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     content: bytes | None = field(repr=False)
+    idle: float | None = None  # seconds between two events, where the answer is to be a stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Codec(Protocol):
     def streams(self, request: Request, answer: Answer) -> bool:
         """Whether a 2xx answer is read event by event."""
 
-    def reader(self, request: Request) -> EventReader:
+    def reader(self, target: Target, request: Request) -> EventReader:
         """Return a fresh parser for one stream."""
 
     def judge_first(self, target: Target, answer: Answer, event: ServerEvent) -> Failure | None:
@@ -233,6 +234,7 @@ class Event:
         """Return the event as a flat dict without the fields that are unset."""
         names = ((name, getattr(self, name)) for name in self.__slots__)
         facts = {name: value for name, value in names if value is not None}
+        facts["metadata"] = dict(self.metadata)
         return {"event": facts.pop("name"), **facts}
 
 

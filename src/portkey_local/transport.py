@@ -20,9 +20,12 @@ from portkey_local.engine import Engine, Plan, facts
 from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Request
 from portkey_local.providers.sse import decode_json
 
-Broken: TypeAlias = Callable[[StreamBroken], Exception]
+Broken: TypeAlias = Callable[[Any, StreamBroken], Exception]  # of an open stream
 ROOT = "https://portkey-local.invalid/v1"
 EXTENSION = "portkey_local"  # of a request: its plan; of a response or an error: the outcome
+TEXT_HEADER = (
+    "x-portkey-local-text"  # set by a client of ours whose caller wants text, whatever it is
+)
 DROPPED = frozenset(
     {
         "accept-encoding",  # the wire's own
@@ -65,7 +68,7 @@ def request_from(message: Any, content: bytes) -> Request:
         headers=headers,
         query=query,
         stream=bool(body and body.get("stream") is True),
-        json_expected=accept.startswith("application/json"),
+        json_expected=accept.startswith("application/json") and TEXT_HEADER not in message.headers,
     )
 
 
@@ -175,7 +178,7 @@ def transports(library: Any) -> tuple[type, type]:  # noqa: C901 - four small cl
             try:
                 raw: bytes = next(self._events).raw
             except StreamBroken as error:
-                raise self._broken(error) from error
+                raise self._broken(self._events, error) from error
             return raw
 
         def close(self) -> None:
@@ -195,7 +198,7 @@ def transports(library: Any) -> tuple[type, type]:  # noqa: C901 - four small cl
             try:
                 raw: bytes = (await anext(self._events)).raw
             except StreamBroken as error:
-                raise self._broken(error) from error
+                raise self._broken(self._events, error) from error
             return raw
 
         async def aclose(self) -> None:

@@ -16,10 +16,10 @@ from typing import Any
 
 import openai
 import pytest
+from tests.faults.ways import KEY, WAYS, Client, Outcome, fallback, run, run_together, target
 
 from portkey_local import Connections, StreamInterrupted
 from portkey_local.testing import Fault, Loopback, Step, chat, chat_stream, error, html
-from tests.faults.ways import KEY, WAYS, Client, Outcome, fallback, run, run_together, target
 
 LIMIT = 200  # milliseconds, for both of our time limits
 SLACK = 0.5  # seconds that an exception may come after its limit
@@ -43,7 +43,9 @@ class Row:
     """Whether aiohttp refuses the whole answer, where others read it as far as it goes."""
 
 
-def faulty(fault: Fault, plain: type[openai.APIError] | None, stream: type[openai.APIError] | None) -> Row:
+def faulty(
+    fault: Fault, plain: type[openai.APIError] | None, stream: type[openai.APIError] | None
+) -> Row:
     return Row(Step(fault=fault), plain, stream)
 
 
@@ -257,9 +259,7 @@ def test_all_fail(stream: bool, way: str, provider: Loopback, closed_port: int) 
 def test_interrupted_after_a_fallback(way: str, provider: Loopback) -> None:
     """A stream that breaks at the second target names that target, and the failure of the first."""
     provider.reset({"a": [error(503)], "b": [Step(fault=Fault.CUT_CHUNKED)]})
-    config = fallback(
-        target(provider.target("a")), target(provider.target("b"), provider="groq")
-    )
+    config = fallback(target(provider.target("a")), target(provider.target("b"), provider="groq"))
 
     async def scenario(client: Client) -> None:
         outcome = await client.call(stream=True)
@@ -329,7 +329,7 @@ def dates(moment: float) -> dict[str, str]:
 
 
 PAST = {f"past {form}": ("retry-after", text) for form, text in dates(time.time() - 5000).items()}
-FUTURE = {form: text for form, text in dates(time.time() + 5000).items()}
+FUTURE = dates(time.time() + 5000)
 WAITS = {
     "seconds": ("retry-after", "0", 0.0),
     "float": ("retry-after", "0.125", 0.125),

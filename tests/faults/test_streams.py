@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import openai
 import pytest
 import trio
+from tests.faults.ways import (
+    ASYNC_WAYS,
+    MESSAGES,
+    WAYS,
+    Client,
+    Outcome,
+    Scenario,
+    run,
+    run_together,
+    target,
+)
 
 from portkey_local import Connections, StreamInterrupted
 from portkey_local.testing import Fault, Loopback, Step, chat_stream
-from tests.faults.ways import ASYNC_WAYS, MESSAGES, WAYS, Client, Outcome, run, target
 
 each_way = pytest.mark.parametrize("way", WAYS)
 each_async_way = pytest.mark.parametrize("way", ASYNC_WAYS)
@@ -25,6 +35,11 @@ ENDLESS = chat_stream([f"{number} " for number in range(200)], event_gap=0.02)
 def config(provider: Loopback, step: Step, **fields: Any) -> dict[str, Any]:
     provider.reset({"primary": [step]})
     return target(provider.target("primary"), **fields)
+
+
+def everywhere(scenario: Scenario, config: dict[str, Any]) -> None:
+    """Run a scenario in all ways side by side."""
+    run_together(lambda way: run(way, scenario, config=config), WAYS)
 
 
 # -------------------------------------------------------------------------------- leaving early
@@ -178,6 +193,7 @@ def test_cancelled(name: str, way: str, provider: Loopback) -> None:
     address = config(provider, phase.step)
     if phase.secure:
         address["custom_host"] = address["custom_host"].replace("http:", "https:")
+
     async def scenario(client: Client) -> None:
         outcome = Outcome()
 
@@ -257,6 +273,7 @@ def test_many_cancelled_at_once(way: str, provider: Loopback) -> None:
 @each_async_way
 def test_cancelled_while_waiting_for_a_connection(way: str, provider: Loopback) -> None:
     """Calls that are cancelled in the queue for a connection do not keep their place in it."""
+
     async def scenario(client: Client) -> None:
         async def two() -> None:
             if way == "trio":
@@ -283,8 +300,7 @@ def test_cancelled_while_waiting_for_a_connection(way: str, provider: Loopback) 
 # ------------------------------------------------------------------------------- the idle limit
 
 
-@each_way
-def test_each_event_resets_the_idle_limit(way: str, provider: Loopback) -> None:
+def test_each_event_resets_the_idle_limit(provider: Loopback) -> None:
     """A stream may take longer than either limit, as long as its events keep coming."""
     step = chat_stream(["a", "b", "c", "d"], event_gap=0.08)
 
@@ -294,11 +310,10 @@ def test_each_event_resets_the_idle_limit(way: str, provider: Loopback) -> None:
         assert outcome.seconds > 0.3
 
     limits = {"request_timeout": 200, "stream_idle_timeout": 200}
-    run(way, scenario, config=config(provider, step, **limits))
+    everywhere(scenario, config(provider, step, **limits))
 
 
-@each_way
-def test_comments_do_not_reset_the_idle_limit(way: str, provider: Loopback) -> None:
+def test_comments_do_not_reset_the_idle_limit(provider: Loopback) -> None:
     """Keep-alive comments carry nothing: a stream of them breaks in time, and says which limit."""
 
     async def scenario(client: Client) -> None:
@@ -308,11 +323,10 @@ def test_comments_do_not_reset_the_idle_limit(way: str, provider: Loopback) -> N
         assert 0.15 < outcome.seconds < 0.7
 
     step = Step(fault=Fault.COMMENTS_STREAM)
-    run(way, scenario, config=config(provider, step, stream_idle_timeout=150))
+    everywhere(scenario, config(provider, step, stream_idle_timeout=150))
 
 
-@each_way
-def test_a_half_event_does_not_reset_the_idle_limit(way: str, provider: Loopback) -> None:
+def test_a_half_event_does_not_reset_the_idle_limit(provider: Loopback) -> None:
     """Bytes that never complete an event do not keep a stream alive."""
     first = b'data: {"choices": [{"index": 0, "delta": {"content": "one"}}]}\n\n'
     step = Step(events=[first, b'data: {"ch', *[b" "] * 40], event_gap=0.03)
@@ -323,11 +337,10 @@ def test_a_half_event_does_not_reset_the_idle_limit(way: str, provider: Loopback
         assert outcome.text == "one"
         assert outcome.seconds < 0.7
 
-    run(way, scenario, config=config(provider, step, stream_idle_timeout=150))
+    everywhere(scenario, config(provider, step, stream_idle_timeout=150))
 
 
-@each_way
-def test_no_idle_limit(way: str, provider: Loopback) -> None:
+def test_no_idle_limit(provider: Loopback) -> None:
     """`stream_idle_timeout` 0 takes the limit away; the request's own ends at the first event."""
     step = Step(events=[chunk("a"), chunk("b", finish="stop")], event_gap=0.35)
 
@@ -336,12 +349,11 @@ def test_no_idle_limit(way: str, provider: Loopback) -> None:
         assert (outcome.text, outcome.error) == ("ab", None)
 
     limits = {"request_timeout": 250, "stream_idle_timeout": 0}
-    run(way, scenario, config=config(provider, step, **limits))
+    everywhere(scenario, config(provider, step, **limits))
 
 
-@each_way
 @pytest.mark.parametrize("gap", [0.0, 0.03], ids=["all at once", "event by event"])
-def test_a_slow_reader_is_not_timed_out(gap: float, way: str, provider: Loopback) -> None:
+def test_a_slow_reader_is_not_timed_out(gap: float, provider: Loopback) -> None:
     """Time that the reader spends on a chunk does not count: only waiting for the provider does."""
     step = chat_stream(["a", "b", "c"], event_gap=gap)
 
@@ -355,11 +367,10 @@ def test_a_slow_reader_is_not_timed_out(gap: float, way: str, provider: Loopback
         assert "".join(texts) == "abc"
 
     limits = {"request_timeout": 200, "stream_idle_timeout": 100}
-    run(way, scenario, config=config(provider, step, **limits))
+    everywhere(scenario, config(provider, step, **limits))
 
 
-@each_way
-def test_a_slow_reader_of_a_stalled_stream(way: str, provider: Loopback) -> None:
+def test_a_slow_reader_of_a_stalled_stream(provider: Loopback) -> None:
     """After a busy reader comes back, the provider has the whole idle limit, and no more than it."""
 
     async def scenario(client: Client) -> None:
@@ -372,7 +383,7 @@ def test_a_slow_reader_of_a_stalled_stream(way: str, provider: Loopback) -> None
         assert outcome.text == "two three "
 
     step = Step(fault=Fault.STALL_STREAM)
-    run(way, scenario, config=config(provider, step, stream_idle_timeout=100))
+    everywhere(scenario, config(provider, step, stream_idle_timeout=100))
 
 
 # ---------------------------------------------------------------------------- what ends a stream
@@ -416,9 +427,8 @@ def test_ends_of_chat_streams(name: str, way: str, provider: Loopback) -> None:
     run(way, scenario, config=config(provider, Step(events=events)))
 
 
-@each_way
 @pytest.mark.parametrize("end", ["clean end", "cut", "stall"])
-def test_a_break_after_the_finish_reason(end: str, way: str, provider: Loopback) -> None:
+def test_a_break_after_the_finish_reason(end: str, provider: Loopback) -> None:
     """Once the finish reason is there the answer is whole, however the connection ends."""
     events = [chunk("a", finish="stop"), ": and then nothing"]
     fault = {"clean end": None, "cut": Fault.CUT_CHUNKED, "stall": Fault.STALL_STREAM}[end]
@@ -428,7 +438,7 @@ def test_a_break_after_the_finish_reason(end: str, way: str, provider: Loopback)
         assert (outcome.text, outcome.error) == ("a", None)
 
     step = Step(events=events if fault else events[:1], fault=fault)
-    run(way, scenario, config=config(provider, step, stream_idle_timeout=150))
+    everywhere(scenario, config(provider, step, stream_idle_timeout=150))
 
 
 @each_way

@@ -70,7 +70,7 @@ class Client:
     async def sleep(self, seconds: float) -> None:
         match self.way:
             case "sync":
-                time.sleep(seconds)
+                time.sleep(seconds)  # noqa: ASYNC251 - no event loop is running
             case "trio":
                 await trio.sleep(seconds)
             case _:
@@ -163,9 +163,7 @@ async def _whole(way: str, scenario: Scenario, options: dict[str, Any]) -> None:
         await client.close()
 
 
-async def _on_asyncio(
-    way: str, scenario: Scenario, options: dict[str, Any], tidy: bool
-) -> None:
+async def _on_asyncio(way: str, scenario: Scenario, options: dict[str, Any], tidy: bool) -> None:
     complaints: list[str] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -162,7 +162,7 @@ def _by_openssl(folder: Path) -> tuple[Path, Path, Path]:
 
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
     new = (*curve, "-nodes", "-config", "settings.cnf")
-    serial = str(int(datetime.datetime.now(datetime.UTC).timestamp()))
+    serial = str(time.time_ns())
     openssl(
         *("req", "-x509", *new, "-extensions", "authority", "-subj", "/CN=test authority"),
         *("-days", "2", "-keyout", "ca.key", "-out", "ca.pem"),

@@ -17,11 +17,11 @@ from typing import Any
 import openai
 import pytest
 import trio
+from tests.faults.ways import ASYNC_WAYS, WAYS, Client, run, target
+from tests.wire.servers import Forwarder, Proxy, Server, certificate
 
 from portkey_local import ConfigError, Connections
 from portkey_local.testing import Fault, Loopback, Received, Step, chat, chat_stream
-from tests.faults.ways import ASYNC_WAYS, WAYS, Client, run, target
-from tests.wire.servers import Forwarder, Proxy, Server, certificate
 
 each_way = pytest.mark.parametrize("way", WAYS)
 each_async_way = pytest.mark.parametrize("way", ASYNC_WAYS)
@@ -119,9 +119,7 @@ def test_connection_limit(way: str, provider: Counting) -> None:
 
         match way:
             case "sync":
-                threads = [
-                    threading.Thread(target=lambda n=n: _finish(ask(n))) for n in range(10)
-                ]
+                threads = [threading.Thread(target=lambda n=n: _finish(ask(n))) for n in range(10)]
                 for thread in threads:
                     thread.start()
                 for thread in threads:
@@ -215,9 +213,9 @@ class Talkative(Server):
 
 def answer(text: str) -> bytes:
     body = chat(text).pieces[0]  # type: ignore[index]
-    return (
-        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
-        % (len(body), body)
+    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
+        len(body),
+        body,
     )
 
 
@@ -458,7 +456,9 @@ CODINGS = {
 def test_content_codings(name: str, stream: bool, way: str, provider: Counting) -> None:
     """Pressed answers, plain and streamed, come out as they went in."""
     coding, press = CODINGS[name]
-    whole = b"".join((chat_stream(["hello ", "world"]) if stream else chat("hello world")).pieces or ())
+    whole = b"".join(
+        (chat_stream(["hello ", "world"]) if stream else chat("hello world")).pieces or ()
+    )
     pressed = press(whole)
     pieces = [pressed[at : at + 20] for at in range(0, len(pressed), 20)]
     kind = "text/event-stream" if stream else "application/json"

@@ -9,10 +9,10 @@ from typing import Any
 
 import openai
 import pytest
+from tests.faults.ways import Client, Outcome, run, run_together, target
 
 from portkey_local import AsyncPortkey, Portkey, StreamInterrupted
 from portkey_local.testing import Fault, Loopback, Step, chat, chat_stream
-from tests.faults.ways import Client, Outcome, run, run_together, target
 
 LIBRARIES = [name for name in ("httpx", "httpx2") if importlib.util.find_spec(name)]
 each_library = pytest.mark.parametrize("name", LIBRARIES)
@@ -78,9 +78,7 @@ def test_own_client(stream: bool, way: str, name: str, provider: Loopback) -> No
         (Fault.COMMENTS_STREAM, True, StreamInterrupted),
     ],
 )
-def test_faults_with_an_own_client(
-    fault: Fault, stream: bool, kind: type
-) -> None:
+def test_faults_with_an_own_client(fault: Fault, stream: bool, kind: type) -> None:
     """Time limits hold and failures are the same over a user's own client; its connections close."""
 
     def check(way: str, name: str) -> None:
@@ -97,9 +95,7 @@ def test_faults_with_an_own_client(
     run_together(check, ("sync", "aiohttp", "trio"), LIBRARIES)
 
 
-@each_library
-@each_way
-def test_a_long_stream_with_an_own_client(way: str, name: str, provider: Loopback) -> None:
+def test_a_long_stream_with_an_own_client(provider: Loopback) -> None:
     """After its first event a stream has the idle limit, not what was left of the request's."""
     provider.reset({"t": [chat_stream(["a", "b"], done=False, event_gap=0.25)]})
 
@@ -108,12 +104,15 @@ def test_a_long_stream_with_an_own_client(way: str, name: str, provider: Loopbac
         assert (outcome.text, outcome.error) == ("ab", None)
 
     limits = {"request_timeout": 200, "stream_idle_timeout": 1000}
-    with_own(name, way, scenario, target(provider.target("t"), **limits))
+    config = target(provider.target("t"), **limits)
+    run_together(
+        lambda way, name: with_own(name, way, scenario, config),
+        ("sync", "aiohttp", "trio"),
+        LIBRARIES,
+    )
 
 
-@each_library
-@each_way
-def test_idle_limit_alone_with_an_own_client(way: str, name: str, provider: Loopback) -> None:
+def test_idle_limit_alone_with_an_own_client(provider: Loopback) -> None:
     """A stalled stream breaks by its idle limit, however long the request's own limit is."""
     provider.reset({"t": [Step(fault=Fault.STALL_STREAM)]})
 
@@ -123,7 +122,12 @@ def test_idle_limit_alone_with_an_own_client(way: str, name: str, provider: Loop
         assert outcome.seconds < 0.6
 
     limits = {"request_timeout": 900, "stream_idle_timeout": 150}
-    with_own(name, way, scenario, target(provider.target("t"), **limits))
+    config = target(provider.target("t"), **limits)
+    run_together(
+        lambda way, name: with_own(name, way, scenario, config),
+        ("sync", "aiohttp", "trio"),
+        LIBRARIES,
+    )
 
 
 @each_library

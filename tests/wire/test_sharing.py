@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 import trio
+from tests.faults.ways import WAYS, Client, run, target
 
 from portkey_local import AsyncPortkey, Connections, Portkey
 from portkey_local.testing import Loopback, Received, Step, chat, chat_stream
-from tests.faults.ways import WAYS, Client, run, target
 
 each_way = pytest.mark.parametrize("way", WAYS)
 each_wire = pytest.mark.parametrize("wire", ["aiohttp", "httpx"])
@@ -89,7 +89,7 @@ def test_threads_with_options(echoing: Loopback) -> None:
 def test_event_loops_in_threads(wire: str, echoing: Loopback) -> None:
     """Event loops of several threads can share one AsyncPortkey."""
 
-    async def work(thread: int) -> None:
+    async def work(client: AsyncPortkey, thread: int) -> None:
         texts = [f"loop {thread} call {number}" for number in range(10)]
         assert await asyncio.gather(*(ask_async(client, text) for text in texts)) == texts
 
@@ -97,7 +97,7 @@ def test_event_loops_in_threads(wire: str, echoing: Loopback) -> None:
         warnings.simplefilter("ignore", ResourceWarning)  # loops end with kept connections
         client = AsyncPortkey(config=target(echoing.target("t")), wire=wire)
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda thread: asyncio.run(work(thread)), range(4)))
+            list(pool.map(lambda thread: asyncio.run(work(client, thread)), range(4)))
         asyncio.run(client.close())
         del client
         gc.collect()
@@ -123,12 +123,14 @@ def in_child(work: Callable[[], Any]) -> Any:
         os._exit(0)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is what is tested
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # forking with threads is what is tested
         process = context.Process(target=child)
         process.start()
     theirs.close()
     try:
-        assert ours.poll(5), "the child process hangs"
+        assert ours.poll(3), "the child process hangs"
         succeeded, result = ours.recv()
         assert succeeded, result
         return result
@@ -305,9 +307,7 @@ def test_a_closed_client_says_so(way: str, provider: Loopback) -> None:
             with pytest.raises(RuntimeError, match="closed"):
                 await client.create(stream=stream)
         with pytest.raises(RuntimeError, match="closed"):
-            listed = client.inner.models.list()
-            if way != "sync":
-                await listed
+            await client._awaited(client.inner.models.list())
         assert len(provider.received) == asked
         assert provider.open_connections == 0 or provider.wait_closed()
 

@@ -13,7 +13,7 @@ from typing import Any
 import openai
 
 from portkey_local.drivers.streams import StreamBroken
-from portkey_local.model import Call, Failure, Fault, Target
+from portkey_local.model import Call, Failure, Fault, Outcome, Target
 from portkey_local.providers.openai import redact
 from portkey_local.transport import ROOT, response_headers, synthetic_body
 
@@ -111,6 +111,15 @@ def _response(call: Call, failure: Failure) -> Any:
         headers=headers,
         content=content,
         request=request_of(library, call, failure.target),
+    )
+
+
+def response_of(library: Any, call: Call, outcome: Outcome) -> Any:
+    """Return the head of an outcome's answer as a response of the HTTP library, without a body."""
+    return library.Response(
+        outcome.status,
+        headers=response_headers(call, outcome),
+        request=request_of(library, call, outcome.target),
     )
 
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Unpack
 import openai
 
 from portkey_local.client.arguments import Arguments
-from portkey_local.client.failures import StreamInterrupted, exception, http_library
+from portkey_local.client.failures import exception, http_library, interrupted, response_of
 from portkey_local.client.results import build
-from portkey_local.client.routed import Routed
+from portkey_local.client.routed import Routed, mark_text
 from portkey_local.client.streams import AsyncPortkeyStream, PortkeyStream, chunk_type
 from portkey_local.drivers.aio import AsyncDriver
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.drivers.sync import SyncDriver
-from portkey_local.model import Failure, Outcome, Request
-from portkey_local.transport import ROOT, transports
+from portkey_local.model import Failure, Outcome, Reply, Request
+from portkey_local.transport import transports
 from portkey_local.wire.chosen import ChosenWire
 from portkey_local.wire.contract import AsyncWire, Wire
 from portkey_local.wire.given import GivenAsyncWire, GivenWire
@@ -26,10 +26,11 @@ if TYPE_CHECKING:  # the SDK loads its resources when they are touched, and so d
     from portkey_local.client.resources import AsyncChat, Chat
 
 
-def _broken(error: StreamBroken) -> Exception:
+def _broken(events: Any, error: StreamBroken) -> Exception:
     library = http_library()
-    message = f"Stream interrupted: {error}. What was read so far is not the whole answer"
-    return StreamInterrupted(message, library.Request("POST", ROOT), body=None)
+    call, target = events.call, events.target
+    reply = Reply(target, events.head)
+    return interrupted(call, target, response_of(library, call, reply), error)
 
 
 class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our arguments
@@ -75,15 +76,13 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
         """Send a request of the SDK's through the router."""
         request = self._fast_request(cast_to, options, stream=stream)
         if request is None:
+            mark_text(cast_to, options)
             try:
                 return super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
             except openai.APIError as error:
                 raise self._retold(error) from error.__cause__
         chunk = chunk_type(cast_to, stream_cls) if stream else cast_to
-        result = self._send(chunk, request, options.timeout, options)
-        if not stream and not isinstance(options.post_parser, openai.NotGiven):
-            return options.post_parser(result)
-        return result
+        return self._send(chunk, request, options.timeout, options)
 
     def _send(self, cast_to: Any, request: Request, timeout: Any, options: Any = None) -> Any:
         """Route a request by the fast door."""
@@ -93,7 +92,7 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
             raise exception(self, call, outcome)
         if outcome.stream is not None:
             return PortkeyStream(self, cast_to, options, call, outcome)
-        return build(cast_to, call, outcome)
+        return build(cast_to, call, outcome, options)
 
     def post(self, path: str, **arguments: Any) -> Any:
         """Post to any path: with `cast_to` as the SDK does, without it the arguments are the
@@ -166,15 +165,13 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
         """Send a request of the SDK's through the router."""
         request = self._fast_request(cast_to, options, stream=stream)
         if request is None:
+            mark_text(cast_to, options)
             try:
                 return await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
             except openai.APIError as error:
                 raise self._retold(error) from error.__cause__
         chunk = chunk_type(cast_to, stream_cls) if stream else cast_to
-        result = await self._send(chunk, request, options.timeout, options)
-        if not stream and not isinstance(options.post_parser, openai.NotGiven):
-            return options.post_parser(result)
-        return result
+        return await self._send(chunk, request, options.timeout, options)
 
     async def _send(self, cast_to: Any, request: Request, timeout: Any, options: Any = None) -> Any:
         """Route a request by the fast door."""
@@ -184,7 +181,7 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
             raise exception(self, call, outcome)
         if outcome.stream is not None:
             return AsyncPortkeyStream(self, cast_to, options, call, outcome)
-        return build(cast_to, call, outcome)
+        return build(cast_to, call, outcome, options)
 
     async def post(self, path: str, **arguments: Any) -> Any:
         """Post to any path: with `cast_to` as the SDK does, without it the arguments are the

@@ -9,7 +9,7 @@ provider, as `portkey_ai` does.
 from __future__ import annotations
 
 import inspect
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, wraps
 from typing import TYPE_CHECKING, Any
 
 from openai import NotGiven, Omit
@@ -84,8 +84,8 @@ class Completions(OpenAICompletions):
 
     if not TYPE_CHECKING:  # openai's own overloads stay what type checkers show
 
-        def create(self, **arguments: Any) -> Any:
-            """Create a completion; see openai's own documentation for the arguments."""
+        @wraps(OpenAICompletions.create)
+        def create(self, **arguments: Any) -> Any:  # noqa: D102 - openai's own
             request = _request(self._client, arguments)
             if request is None:
                 return super().create(**_for_the_sdk(arguments))
@@ -98,8 +98,8 @@ class AsyncCompletions(OpenAIAsyncCompletions):
 
     if not TYPE_CHECKING:
 
-        async def create(self, **arguments: Any) -> Any:
-            """Create a completion; see openai's own documentation for the arguments."""
+        @wraps(OpenAIAsyncCompletions.create)
+        async def create(self, **arguments: Any) -> Any:  # noqa: D102 - openai's own
             request = _request(self._client, arguments)
             if request is None:
                 return await super().create(**_for_the_sdk(arguments))

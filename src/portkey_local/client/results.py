@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from openai import BaseModel
+from openai import BaseModel, NotGiven
 
 from portkey_local.client.construct import construct
 from portkey_local.engine import facts
@@ -55,9 +55,14 @@ def short(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def build(cast_to: Any, call: Call, reply: Reply) -> Any:
-    """Return the reply's JSON as `cast_to`, with the request id and `get_headers` on it."""
+def build(cast_to: Any, call: Call, reply: Reply, options: Any = None) -> Any:
+    """Return the reply's JSON as `cast_to`, with the request id and `get_headers` on it.
+
+    A helper of the SDK's may have left a parser in the call's `options`; it has the last word.
+    """
     result = construct(cast_to, reply.data)
+    if options is not None and not isinstance(options.post_parser, NotGiven):
+        result = options.post_parser(result)
     if isinstance(result, BaseModel):
         result.__dict__["_request_id"] = reply.answer.headers.get("x-request-id")
         result.__dict__["get_headers"] = Headers(call, reply)

@@ -22,7 +22,7 @@ from portkey_local.client.failures import exception, told
 from portkey_local.client.hosted import INSTEAD, HostedOnly
 from portkey_local.engine import Engine, Plan
 from portkey_local.model import Call, Request
-from portkey_local.transport import EXTENSION, ROOT, passed_on, seconds_of
+from portkey_local.transport import EXTENSION, ROOT, TEXT_HEADER, passed_on, seconds_of
 
 SPECIAL_HEADERS = frozenset({RAW_RESPONSE_HEADER.lower(), OVERRIDE_CAST_TO_HEADER.lower()})
 JSON = "application/json"
@@ -122,6 +122,8 @@ class Routed:
         if headers is None:
             return None
         method = options.method.upper()
+        if method == "GET":  # as the SDK: nothing is sent, so nothing has a type
+            headers = {name: text for name, text in headers.items() if name != "content-type"}
         query = {**self._custom_query, **(options.params or {})}
         path, _, fixed = options.url.partition("?")
         parts = [part for part in (fixed, self.qs.stringify(query) if query else "") if part]
@@ -188,6 +190,13 @@ def _take_sdk_options(client: Any, new: Mapping[str, Any]) -> None:
 def _merged(custom: Mapping[str, Any]) -> dict[str, str]:
     merged = {**_plain_headers(), **{name.lower(): value for name, value in custom.items()}}
     return passed_on({name: value for name, value in merged.items() if isinstance(value, str)})
+
+
+def mark_text(cast_to: Any, options: Any) -> None:
+    """Say to the transport that an answer is not to be JSON, where the caller asks for its text."""
+    if cast_to is str or getattr(cast_to, "__module__", "").split(".")[0] in ("httpx", "httpx2"):
+        given = options.headers if isinstance(options.headers, Mapping) else {}
+        options.headers = {**given, TEXT_HEADER: "true"}
 
 
 @lru_cache(maxsize=512)

@@ -14,12 +14,12 @@ from openai import APIError, AsyncStream, Stream
 from openai._streaming import extract_stream_chunk_type
 
 from portkey_local.client.construct import converter
-from portkey_local.client.failures import http_library, interrupted, request_of
+from portkey_local.client.failures import http_library, interrupted, response_of
 from portkey_local.client.results import short
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.engine import facts
 from portkey_local.model import DONE, Call, Reply, ServerEvent
-from portkey_local.transport import response_headers
+from portkey_local.providers.openai import redact, redact_json
 
 T = TypeVar("T")
 
@@ -42,12 +42,7 @@ class _Chunks:
         self._named = bool(options is not None and options.synthesize_event_and_data)
 
     def _response(self) -> Any:
-        library = http_library()
-        return library.Response(
-            self._reply.status,
-            headers=response_headers(self._call, self._reply),
-            request=request_of(library, self._call, self._reply.target),
-        )
+        return response_of(http_library(), self._call, self._reply)
 
     def __getattr__(self, name: str) -> Any:
         """Make `response` when it is asked for: the answer as the HTTP library's own object."""
@@ -74,7 +69,9 @@ class _Chunks:
         message = error.get("message") if isinstance(error, dict) else None
         if not isinstance(message, str) or not message:
             message = "An error occurred during streaming"
-        raise APIError(message, self._response().request, body=error)
+        target = self._reply.target
+        body = redact_json(error, target)
+        raise APIError(redact(message, target), self._response().request, body=body)
 
     def _interrupted(self, broken: StreamBroken) -> APIError:
         return interrupted(self._call, self._reply.target, self._response(), broken)

@@ -105,7 +105,7 @@ class AsyncDriver:
 
     async def _first_event(self, call: Call, target: Target, response: AsyncResponse) -> Outcome:
         """Read up to the commit point: any failure before it is the attempt's, not the reader's."""
-        reader = target.codec.reader(call.request)
+        reader = target.codec.reader(target, call.request)
         events: list[ServerEvent] = []
         while not events:
             chunk = await response.chunk(call.deadline)

@@ -60,6 +60,8 @@ def reason_of(failure: Failure) -> str:
     """Return why an attempt failed, in a few words that hold nothing private."""
     if failure.fault is Fault.STATUS:
         return f"HTTP {failure.status}"
+    if failure.fault is Fault.ERROR_EVENT:  # the provider's own words may quote the prompt
+        return f"{failure.fault.value}, status {failure.status}"
     return f"{failure.fault.value}: {failure.message}" if failure.message else failure.fault.value
 
 
@@ -73,7 +75,10 @@ def timed_out(target: Target, seconds: float, cause: BaseException | None = None
 
 def unreachable(target: Target, cause: BaseException) -> Failure:
     """Return the failure of an attempt that the network ended; counts as 500."""
-    return Failure(target, Fault.NETWORK, 500, str(cause), cause=cause)
+    message = str(cause)
+    for secret in target.secrets:  # an HTTP library may quote a header that it refuses
+        message = message.replace(secret, "[redacted]")
+    return Failure(target, Fault.NETWORK, 500, message.rstrip("."), cause=cause)
 
 
 def malformed(target: Target, message: str, answer: Answer) -> Failure:

@@ -101,7 +101,7 @@ class SyncDriver:
 
     def _first_event(self, call: Call, target: Target, response: Response) -> Outcome:
         """Read up to the commit point: any failure before it is the attempt's, not the reader's."""
-        reader = target.codec.reader(call.request)
+        reader = target.codec.reader(target, call.request)
         events: list[ServerEvent] = []
         while not events:
             chunk = response.chunk(call.deadline)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 BOUNDARY = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
+FILE = re.compile(rb"content-disposition:[^\r\n]*?;\s*filename\*?=", re.IGNORECASE)
 NAME = re.compile(rb'content-disposition:[^\r\n]*?\bname="([^"]*)"', re.IGNORECASE)
 
 
@@ -24,13 +25,17 @@ def override_form(content: bytes, content_type: str, override: Mapping[str, Any]
         return content
     delimiter = b"--" + found[1].encode()
     parts = content.split(delimiter)
-    kept = [part for part in parts[1:-1] if _name(part) not in override]
+    kept = [part for part in parts[1:-1] if _is_file(part) or _name(part) not in override]
     added = [
         b'\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (name.encode(), value)
         for key, values in override.items()
         for name, value in _fields(key, values)
     ]
     return delimiter.join([parts[0], *kept, *added, parts[-1]])
+
+
+def _is_file(part: bytes) -> bool:
+    return FILE.search(part.split(b"\r\n\r\n", 1)[0]) is not None
 
 
 def _name(part: bytes) -> str:

@@ -55,7 +55,8 @@ class OpenAICodec:
         url = target.url + request.path
         if request.query:
             url += ("&" if "?" in url else "?") + request.query
-        return Packet(request.method, url, headers, content)
+        idle = target.idle_timeout if request.stream else None
+        return Packet(request.method, url, headers, content, idle)
 
     def decode(self, target: Target, request: Request, answer: Answer, wall: float) -> Outcome:
         """Judge a whole answer."""
@@ -81,9 +82,9 @@ class OpenAICodec:
             return False
         return content_type.startswith(EVENT_STREAM)  # a form's `stream` field is not read here
 
-    def reader(self, request: Request) -> SseReader:
+    def reader(self, target: Target, request: Request) -> SseReader:
         """Return a fresh parser for one stream."""
-        asked = request.body.get("n") if request.body else None
+        asked = target.override.get("n", request.body.get("n") if request.body else None)
         return SseReader(
             choices=asked if isinstance(asked, int) and asked > 0 else 1,
             terminal_needed=request.path.startswith(TERMINAL_NEEDED),
@@ -104,7 +105,14 @@ class OpenAICodec:
         text = error.get("message") if isinstance(error, Mapping) else None
         message = text if isinstance(text, str) and text else "An error occurred during streaming"
         status = _error_status(error)
-        return Failure(target, Fault.ERROR_EVENT, status, redact(message, target), answer, error)
+        return Failure(
+            target,
+            Fault.ERROR_EVENT,
+            status,
+            redact(message, target),
+            answer,
+            redact_json(error, target),
+        )
 
 
 def merge(body: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,19 +163,30 @@ def _wrong(request: Request, answer: Answer, content_type: str) -> str:
     return f"{len(answer.content)} bytes that are not JSON"
 
 
+def redact_json(value: Any, target: Target) -> Any:
+    """Return decoded JSON without the target's secrets."""
+    text = json.dumps(value)
+    return json.loads(redact(text, target)) if redact(text, target) != text else value
+
+
 def _status_failure(target: Target, answer: Answer, wall: float) -> Failure:
-    for secret in target.secrets:
-        if secret.encode() in answer.content:
-            clean = answer.content.replace(secret.encode(), b"[redacted]")
-            answer = Answer(answer.status, answer.headers, clean)
     return Failure(
         target,
         Fault.STATUS,
         answer.status,
         f"HTTP {answer.status}",
-        answer,
+        _redacted(answer, target),
         retry_after=retry_after(answer.headers, wall),
     )
+
+
+def _redacted(answer: Answer, target: Target) -> Answer:
+    headers, content = answer.headers, answer.content
+    for secret in target.secrets:
+        content = content.replace(secret.encode(), b"[redacted]")
+        if any(secret in value for value in headers.values()):
+            headers = {name: redact(value, target) for name, value in headers.items()}
+    return Answer(answer.status, headers, content)
 
 
 def _error_status(error: object) -> int:

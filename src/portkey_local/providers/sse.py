@@ -30,6 +30,8 @@ TERMINAL_TYPES = frozenset(
         "image_edit.completed",
     }
 )
+LAST_LINES = (b"data: [DONE]", b"data:[DONE]")
+BOM = b"\xef\xbb\xbf"
 FIELDS = (b"data", b"event", b"id", b"retry")
 
 
@@ -43,30 +45,55 @@ class SseReader:
         self.malformed: str | None = None
         self.usage: Mapping[str, Any] | None = None
         self._choices = choices
-        self._finished: set[int] = set()
+        self._finished: set[str] = set()
         self._buffer = b""
         self._begun = False
+        self._after_cr = False
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """Return the events that `chunk` completes; bytes after `[DONE]` are dropped."""
         if self.ended or self.malformed:
             return []
-        buffer = self._buffer + chunk if self._buffer else chunk
-        if b"\r" in buffer:
-            if buffer.endswith(b"\r"):  # its LF may be in the next chunk
-                self._buffer = buffer
-                return []
-            buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        buffer = self._buffer + self._with_lf(chunk) if self._buffer else self._with_lf(chunk)
+        if not self._begun and not (buffer := self._beginning(buffer)):
+            return []
         *blocks, self._buffer = buffer.split(b"\n\n")
         events: list[ServerEvent] = []
         try:
-            if not self._begun:
-                self._check_beginning(buffer)
             self._parse_all(blocks, events)
         except ValueError as error:
             self.malformed = str(error)
             self.complete = False
         return events
+
+    def _with_lf(self, chunk: bytes) -> bytes:
+        """Return a chunk with every line end as LF; a CRLF may be cut between two chunks."""
+        if self._after_cr:
+            chunk = chunk.removeprefix(b"\n")
+            self._after_cr = False
+        if b"\r" in chunk:
+            self._after_cr = chunk.endswith(b"\r")
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return chunk
+
+    def _beginning(self, buffer: bytes) -> bytes:
+        """Return the first bytes without their byte order mark, once they look like a stream."""
+        if BOM.startswith(buffer[:3]) and len(buffer) < 3:
+            self._buffer = buffer
+            return b""
+        buffer = buffer.removeprefix(BOM)
+        start = buffer.lstrip(b"\n")
+        line = start.split(b"\n", 1)[0]
+        if len(line) == len(start) and b":" not in line:
+            if any(field.startswith(line) for field in FIELDS):
+                self._buffer = start  # may still become a field
+                return b""
+        elif line.startswith(b":") or line.split(b":", 1)[0] in FIELDS:
+            self._begun = True
+            return start
+        self.malformed = "the answer is not an event stream"
+        self.complete = False
+        return b""
 
     def _parse_all(self, blocks: list[bytes], events: list[ServerEvent]) -> None:
         for block in blocks:
@@ -78,20 +105,8 @@ class SseReader:
 
     def finish(self) -> None:
         """Say that the bytes have ended: a final `[DONE]` counts without its blank line."""
-        if not self.ended and self._buffer.strip() in (b"data: [DONE]", b"data:[DONE]"):
+        if not self.ended and self._buffer.strip() in LAST_LINES:
             self.ended = self.complete = True
-
-    def _check_beginning(self, buffer: bytes) -> None:
-        start = buffer.lstrip(b"\xef\xbb\xbf\n")
-        if not start:
-            return
-        line = start.split(b"\n", 1)[0]
-        name = line.split(b":", 1)[0]
-        whole = len(line) < len(start) or b":" in line
-        if not (name in FIELDS or line.startswith(b":") if whole else _may_become_field(line)):
-            msg = "the answer is not an event stream"
-            raise ValueError(msg)
-        self._begun = whole
 
     def _parse(self, block: bytes) -> ServerEvent | None:
         name: str | None = None
@@ -113,13 +128,13 @@ class SseReader:
         if type(data) is not dict:
             return
         choices = data.get("choices")
-        if choices:
+        if choices and type(choices) is list:
             for choice in choices:
                 if type(choice) is dict and choice.get("finish_reason"):
-                    self._finished.add(choice.get("index", 0))
+                    self._finished.add(str(choice.get("index", 0)))
                     if len(self._finished) >= self._choices:
                         self.complete = True
-        elif data.get("type") in TERMINAL_TYPES:
+        elif type(kind := data.get("type")) is str and kind in TERMINAL_TYPES:
             self.complete = True
         if (usage := data.get("usage")) or (
             type(response := data.get("response")) is dict and (usage := response.get("usage"))
@@ -153,7 +168,3 @@ def _fields(block: bytes) -> tuple[str | None, bytes]:
         elif field == b"event":
             name = value.decode("utf-8", "replace") or None
     return name, b"\n".join(payload)
-
-
-def _may_become_field(line: bytes) -> bool:
-    return any(field.startswith(line) for field in FIELDS)

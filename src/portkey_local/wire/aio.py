@@ -44,6 +44,12 @@ class AioResponse:
         headers = {name.lower(): value for name, value in response.headers.items()}
         self.head = Answer(response.status, headers)
         self._response = response
+        self._loop = asyncio.get_running_loop()
+
+    def __del__(self) -> None:
+        """Give up the connection of an answer that was dropped unread."""
+        if not self._response.closed and self._loop.is_running():
+            self._loop.call_soon_threadsafe(self._response.close)
 
     async def chunk(self, deadline: float) -> bytes | None:
         """Return the next bytes of the body, or None at its end."""
@@ -159,11 +165,10 @@ class AioWire:
 
     async def close(self) -> None:
         """Close the sessions; those of other event loops too, as far as they are alive."""
-        sessions = list(self._sessions.items())
-        self._sessions.clear()
-        for loop, session in sessions:
-            if not loop.is_closed():
-                await session.close()
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.close()
+        self.drop()
 
 
 _alive: weakref.WeakSet[AioWire] = weakref.WeakSet()

@@ -1,8 +1,8 @@
 """Wires over an HTTP client or transport that the user made, of httpx or httpx2.
 
-The client's own settings hold: certificates, proxies, event hooks. Its timeouts are per read, so
-the deadline is checked between the chunks of a body; a head that drips is only bounded by those
-reads.
+The client's own settings hold: certificates, proxies, event hooks. A synchronous client's timeouts
+are per read: the deadline is checked between the chunks of a body, a head that drips is bounded by
+those reads alone, and each read of a stream may take the target's idle limit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import time
 from typing import Any
 
 from portkey_local.model import Answer, Packet
-from portkey_local.wire.contract import WireError, WireTimeout
+from portkey_local.wire.contract import CONNECT_TIMEOUT, WireError, WireTimeout
+from portkey_local.wire.pooled import within
 
 LIBRARIES = ("httpx2", "httpx")
 
@@ -35,6 +36,20 @@ def library_of(given: object) -> Any:
     raise TypeError(msg)
 
 
+def left_of(deadline: float) -> float:
+    """Return the seconds until a deadline; raise `WireTimeout` when there are none."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        msg = "the deadline has passed"
+        raise WireTimeout(msg)
+    return left
+
+
+def finite(seconds: float) -> float | None:
+    """Return a limit as the HTTP libraries write it: None for infinity."""
+    return None if seconds == float("inf") else seconds
+
+
 class _Given:
     """What the synchronous and the asynchronous form share."""
 
@@ -51,21 +66,18 @@ class _Given:
         name = "AsyncBaseTransport" if kind == "AsyncClient" else "BaseTransport"
         return (getattr(self._library, name),)
 
-    def _request(self, packet: Packet, deadline: float) -> Any:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            msg = "the deadline has passed"
-            raise WireTimeout(msg)
-        timeout = self._library.Timeout(None if left == float("inf") else left)
+    def _request(self, packet: Packet, timeout: float | None) -> Any:
         return self._client.build_request(
             packet.method,
             packet.url,
             headers=dict(packet.headers),
             content=packet.content,
-            timeout=timeout,
+            timeout=self._library.Timeout(timeout, connect=CONNECT_TIMEOUT),
         )
 
     def translated(self, error: Exception) -> Exception:
+        if isinstance(error, (WireError, WireTimeout)):
+            return error
         text = f"{type(error).__name__}: {error}"
         if isinstance(error, self._library.TimeoutException):
             return WireTimeout(text)
@@ -84,18 +96,13 @@ class _Body:
         self._wire = wire
         self._chunks = chunks
 
-    def _check(self, deadline: float) -> None:
-        if time.monotonic() >= deadline:
-            msg = "the deadline has passed"
-            raise WireTimeout(msg)
-
 
 class GivenResponse(_Body):
     """An answer of a synchronous client's."""
 
     def chunk(self, deadline: float) -> bytes | None:
         """Return the next bytes of the body, or None at its end."""
-        self._check(deadline)
+        left_of(deadline)
         try:
             data: bytes | None = next(self._chunks, None)
         except Exception as error:
@@ -116,11 +123,13 @@ class GivenWire(_Given):
 
     def open(self, packet: Packet, deadline: float) -> GivenResponse:
         """Send a request; return when the head of the answer is in."""
-        request = self._request(packet, deadline)
+        request = self._request(packet, finite(left_of(deadline)))
         try:
             response = self._client.send(request, stream=True)
         except Exception as error:
             raise self.translated(error) from error
+        if packet.idle is not None:  # each read of the body that begins now may take so long
+            request.extensions["timeout"]["read"] = finite(packet.idle)
         return GivenResponse(response, self, response.iter_bytes())
 
     def close(self) -> None:
@@ -132,9 +141,8 @@ class GivenAsyncResponse(_Body):
 
     async def chunk(self, deadline: float) -> bytes | None:
         """Return the next bytes of the body, or None at its end."""
-        self._check(deadline)
         try:
-            data: bytes | None = await anext(self._chunks, None)
+            data: bytes | None = await within(deadline, anext(self._chunks, None))
         except Exception as error:
             raise self._wire.translated(error) from error
         return data
@@ -153,9 +161,9 @@ class GivenAsyncWire(_Given):
 
     async def open(self, packet: Packet, deadline: float) -> GivenAsyncResponse:
         """Send a request; return when the head of the answer is in."""
-        request = self._request(packet, deadline)
+        request = self._request(packet, None)
         try:
-            response = await self._client.send(request, stream=True)
+            response = await within(deadline, self._client.send(request, stream=True))
         except Exception as error:
             raise self.translated(error) from error
         return GivenAsyncResponse(response, self, response.aiter_bytes())

@@ -26,6 +26,53 @@ from portkey_local.wire.sync import (
 T = TypeVar("T")
 
 
+class _Stream:
+    """A network stream that closes itself when its TLS handshake is cancelled.
+
+    httpcore's own closes only on errors, and our deadline arrives as a cancellation.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data: bytes = await self._inner.read(max_bytes, timeout)
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(self, *arguments: Any, **options: Any) -> _Stream:
+        try:
+            return _Stream(await self._inner.start_tls(*arguments, **options))
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._inner.aclose()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _Backend:
+    """Makes connections by anyio, on asyncio and trio."""
+
+    def __init__(self) -> None:
+        self._inner = core_library().AnyIOBackend()
+
+    async def connect_tcp(self, *arguments: Any, **options: Any) -> _Stream:
+        return _Stream(await self._inner.connect_tcp(*arguments, **options))
+
+    async def connect_unix_socket(self, *arguments: Any, **options: Any) -> _Stream:
+        return _Stream(await self._inner.connect_unix_socket(*arguments, **options))
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+
 class PooledResponse:
     """An answer of httpcore's."""
 
@@ -42,7 +89,7 @@ class PooledResponse:
 
     async def chunk(self, deadline: float) -> bytes | None:
         """Return the next bytes of the body, or None at its end."""
-        data: bytes | None = await _within(deadline, anext(self._chunks, None))
+        data: bytes | None = await within(deadline, anext(self._chunks, None))
         if self._decoder is None:
             return data
         if data is None:
@@ -83,7 +130,7 @@ class PooledWire:
             content=packet.content or b"",
             extensions={"timeout": {"connect": self._settings.connect_timeout}},
         )
-        response = await _within(deadline, pool.handle_async_request(request))
+        response = await within(deadline, pool.handle_async_request(request))
         try:
             return PooledResponse(response)
         except BaseException:
@@ -96,7 +143,7 @@ class PooledWire:
         proxy = self._settings.proxy_for(url)
         pool = self._pools.get((secure, proxy))
         if pool is None:
-            options = pool_options(self._settings, secure=secure, backend=None)
+            options = pool_options(self._settings, secure=secure, backend=_Backend())
             pool = self._pools[secure, proxy] = make_pool(proxy, options, "Async")
         self._routes[origin] = pool
         return pool
@@ -110,7 +157,7 @@ class PooledWire:
             await pool.aclose()
 
 
-async def _within(deadline: float, waiting: Awaitable[T]) -> T:
+async def within(deadline: float, waiting: Awaitable[T]) -> T:
     """Await under a deadline of `time.monotonic()`; raise a wire's own errors."""
     left = deadline - time.monotonic()
     try:

@@ -282,10 +282,20 @@ def make_pool(proxy: str | None, options: dict[str, Any], prefix: str) -> Any:
     return getattr(core, f"{prefix}{kind}")(proxy_url=bare, proxy_auth=auth, **options)
 
 
+def _told(error: BaseException) -> str:
+    """Return an exception's text, or that of the first one behind it that has any."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if str(seen):
+            return str(seen)
+        seen = seen.__cause__ or seen.__context__
+    return "no reason given"
+
+
 def translated(error: Exception) -> Exception:
     """Return httpcore's exception as a wire's own; anything unknown comes back as it is."""
     core = core_library()
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = f"{type(error).__name__}: {_told(error)}"
     if isinstance(error, core.TimeoutException):
         return WireTimeout(text)
     if isinstance(
