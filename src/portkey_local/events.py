@@ -67,6 +67,8 @@ class EventLog:
 
     def close(self) -> None:
         """Close the file; a later event opens it again."""
+        if self._owner != os.getpid():
+            self._begin()
         with self._lock:
             if self._descriptor is not None and self._owner == os.getpid():
                 os.close(self._descriptor)

@@ -17,11 +17,13 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import trio
 
 from portkey_local import AsyncPortkey, Portkey
+from portkey_local.testing import Loopback
 
 WAYS = ("sync", "aiohttp", "httpx", "trio")
 ASYNC_WAYS = WAYS[1:]
@@ -111,18 +113,37 @@ Scenario = Callable[[Client], Awaitable[None]]
 
 def run(way: str, scenario: Scenario, *, tidy: bool = True, **options: Any) -> None:
     """Run a scenario with a new client; fail if it leaves something behind, unless it may."""
+    _warm_up()
     with nothing_unclosed(tidy=tidy):
-        match way:
-            case "sync":
-                _drive(_whole(way, scenario, options))
-            case "trio":
-                trio.run(_whole, way, scenario, options)
-            case _:
-                asyncio.run(_on_asyncio(way, scenario, options, tidy))
+        _run(way, scenario, options, tidy=tidy)
+
+
+def _run(way: str, scenario: Scenario, options: dict[str, Any], *, tidy: bool) -> None:
+    match way:
+        case "sync":
+            _drive(_whole(way, scenario, options))
+        case "trio":
+            trio.run(_whole, way, scenario, options)
+        case _:
+            asyncio.run(_on_asyncio(way, scenario, options, tidy))
+
+
+@cache
+def _warm_up() -> None:
+    """Make one call in each way, so that no test counts the loading of libraries as waiting."""
+
+    async def scenario(client: Client) -> None:
+        for stream in (False, True):
+            assert (await client.call(stream=stream)).error is None
+
+    with Loopback() as provider:
+        for way in WAYS:
+            _run(way, scenario, {"config": target(provider.target("t"))}, tidy=False)
 
 
 def run_together(check: Callable[..., None], *ways: Sequence[str]) -> None:
     """Check all combinations side by side, as most of their time is waiting; one failure fails all."""
+    _warm_up()
     rows = list(itertools.product(*ways))
     with nothing_unclosed(), ThreadPoolExecutor(len(rows)) as pool:
         for row, result in zip(rows, [pool.submit(check, *row) for row in rows], strict=True):

@@ -155,12 +155,7 @@ class CoreWire:
 
     def open(self, packet: Packet, deadline: float) -> CoreResponse:
         """Send a request; return when the head of the answer is in."""
-        if self._owner != os.getpid():
-            self._inherited = (
-                self._pools
-            )  # their sockets are the parent's: kept, never used or closed
-            self._lock = threading.Lock()
-            self._begin()
+        self._after_fork()
         url, host, origin = target_of(packet.url)
         pool = self._routes.get(origin) or self._route(packet.url, origin)
         _limit.deadline = deadline
@@ -195,15 +190,22 @@ class CoreWire:
             self._routes[origin] = pool
         return pool
 
+    def _after_fork(self) -> None:
+        """Begin anew in a child process: sockets and locks are the parent's."""
+        if self._owner != os.getpid():
+            self._inherited = self._pools  # kept, so that nothing closes them here
+            self._lock = threading.Lock()
+            self._begin()
+
     def close(self) -> None:
         """Close every connection."""
+        self._after_fork()
         with self._lock:
             pools = list(self._pools.values())
             self._pools.clear()
             self._routes.clear()
-        if self._owner == os.getpid():
-            for pool in pools:
-                pool.close()
+        for pool in pools:
+            pool.close()
 
     def __del__(self) -> None:
         """Close the connections of a client that was dropped, as the SDK's own client does."""
