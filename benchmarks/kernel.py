@@ -2,8 +2,8 @@
 
 No socket is touched. Two cuts are made through the same compiled router and the synchronous driver:
 
-- *with codec*: a wire in memory hands out a canned answer. Included are the routing, the encoding
-  of the request, the reading and decoding of the answer, and the notes on the attempt.
+- *with codec*: a wire in memory hands out a canned answer. Included are the routing, the HTTP
+  message made of the request, the reading and decoding of the answer, and the notes on the attempt.
 - *routing only*: the driver answers each `Send` with a reply made beforehand. Included are the
   routing and the driver's loop, nothing else.
 
@@ -37,6 +37,7 @@ from portkey_local.model import (
     Request,
     Target,
 )
+from portkey_local.providers.openai import encode_json
 
 CODEC = "SyncDriver, with codec"
 ROUTING = "SyncDriver, routing only"
@@ -90,7 +91,7 @@ def measure(run: Run) -> None:
     calls = _calls(compile_config(config("http://127.0.0.1/v1")))
     count = run.samples(4000)
     contenders = {name: _round(call, count) for name, call in calls.items()}
-    note = "driver.run(router.route(call)) in memory: routing, encode, decode; no client, no socket"
+    note = "driver.run(router.route(call)) in memory: routing, message, JSON of the answer; no client, no socket"
     bare = (
         "driver.run(router.route(call)), each Send answered at once: routing and the driver's loop"
     )
@@ -113,7 +114,13 @@ def _round(call: Callable[[], object], count: int) -> Round:
 
 
 def _calls(router: Compiled) -> dict[str, Callable[[], object]]:
-    request = Request("POST", "/chat/completions", CALL, headers={"accept": "application/json"})
+    request = Request(  # as the client makes it: the body is encoded once, before the router
+        "POST",
+        "/chat/completions",
+        CALL,
+        encode_json(CALL),
+        headers={"accept": "application/json"},
+    )
     forever = float("inf")
     call = Call(request=request, deadline=forever, clock=time.monotonic, rng=random.Random(7))
     target = router.targets[0]

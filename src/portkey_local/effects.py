@@ -27,7 +27,7 @@ class _Asks(Generic[T]):
         return answer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every attempt: see the rules of `model`
 class Send(_Asks[Outcome]):
     """One attempt at one target; answers when the whole body, or a stream's first event, is in."""
 

@@ -2,7 +2,9 @@
 
 Ground rules: everything here is a value. Nothing here performs I/O, reads a clock or draws lots;
 the clock and the random numbers a call uses are given to it. Expected failures are values
-(`Failure`), never exceptions: exceptions are made once, at the client's door.
+(`Failure`), never exceptions: exceptions are made once, at the client's door. Nobody changes a
+value after it is made; the few that are made for every attempt and every event are not frozen,
+because that check costs as much as the routing itself.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ class Request:
     json_expected: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Packet:
     """A request as it goes out: an HTTP message for one target."""
 
@@ -65,7 +67,7 @@ class Packet:
     idle: float | None = None  # seconds between two events, where the answer is to be a stream
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServerEvent:
     """One parsed server-sent event; `data` is its decoded JSON, `raw` its bytes as received."""
 
@@ -132,7 +134,7 @@ class Target:
     idle_timeout: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """A provider's HTTP answer: status, lower-case headers, and the whole body once it is read."""
 
@@ -152,7 +154,7 @@ class Fault(StrEnum):
     ROUTING = "routing"  # no target could take the request
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """A 2xx answer. `data` is its decoded JSON, if it is JSON; `stream` is open if it is a
     stream.

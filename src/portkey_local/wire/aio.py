@@ -20,7 +20,7 @@ from yarl import URL
 
 from portkey_local.model import Answer, Packet
 from portkey_local.wire.contract import WireError, WireTimeout
-from portkey_local.wire.settings import Connections
+from portkey_local.wire.settings import Connections, prepare
 
 KEEPALIVE = 15.0  # seconds; aiohttp's own default
 READ_BUFFER = 2**17
@@ -76,6 +76,7 @@ class AioWire:
     def __init__(self, settings: Connections | None = None) -> None:
         """Make no connection yet."""
         self._settings = settings or Connections()
+        prepare()
         self._begin()
         _alive.add(self)
 

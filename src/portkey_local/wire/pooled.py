@@ -13,7 +13,7 @@ import anyio
 from portkey_local.model import Answer, Packet
 from portkey_local.wire.contract import WireTimeout
 from portkey_local.wire.decoding import decoder_for
-from portkey_local.wire.settings import Connections, core_library
+from portkey_local.wire.settings import Connections, core_library, prepare
 from portkey_local.wire.sync import (
     make_pool,
     pool_options,
@@ -115,7 +115,7 @@ class PooledWire:
     def __init__(self, settings: Connections | None = None) -> None:
         """Make no connection yet."""
         self._settings = settings or Connections()
-        core_library()  # its import is not to be paid out of a call's deadline
+        prepare()
         self._pools: dict[tuple[bool, str | None], Any] = {}
         self._routes: dict[str, Any] = {}
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import ssl
-import urllib.parse
-import urllib.request
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,6 +47,8 @@ class Connections:
             return self.proxy
         if not self.trust_env:
             return None
+        import urllib.request  # loaded by `prepare`; slow, and only clients that are used need it
+
         parts = urllib.parse.urlsplit(url)
         proxies = urllib.request.getproxies()
         if urllib.request.proxy_bypass(parts.hostname or ""):
@@ -57,6 +57,12 @@ class Connections:
         if found and "://" not in found:
             found = "http://" + found
         return found
+
+
+def prepare() -> None:
+    """Import what the first call needs, so that it does not pay for that out of its deadline."""
+    importlib.import_module("urllib.request")
+    core_library()
 
 
 @cache

@@ -20,7 +20,7 @@ from typing import Any
 from portkey_local.model import Answer, Packet
 from portkey_local.wire.contract import WireError, WireTimeout
 from portkey_local.wire.decoding import ACCEPTED, decoder_for
-from portkey_local.wire.settings import Connections, core_library, http_library
+from portkey_local.wire.settings import Connections, core_library, http_library, prepare
 
 MUCH = 2**16  # bytes of a request that are held back at most
 _limit = threading.local()
@@ -144,7 +144,7 @@ class CoreWire:
     def __init__(self, settings: Connections | None = None) -> None:
         """Make no connection yet, and no TLS context: that costs tens of milliseconds."""
         self._settings = settings or Connections()
-        core_library()  # its import is not to be paid out of a call's deadline
+        prepare()
         self._lock = threading.Lock()
         self._begin()
 
