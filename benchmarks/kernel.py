@@ -91,7 +91,9 @@ def measure(run: Run) -> None:
     calls = _calls(compile_config(config("http://127.0.0.1/v1")))
     count = run.samples(4000)
     contenders = {name: _round(call, count) for name, call in calls.items()}
-    note = "driver.run(router.route(call)) in memory: routing, message, JSON of the answer; no client, no socket"
+    note = (
+        "driver.run(router.route(call)) in memory: routing, message, answer; no client, no socket"
+    )
     bare = (
         "driver.run(router.route(call)), each Send answered at once: routing and the driver's loop"
     )
