@@ -97,11 +97,11 @@ def test_a_named_file_that_changed_is_read_again(tmp_path):
     """A config from a file is what the file says when a client or copy is made."""
     path = tmp_path / "route.json"
     this = engine()
-    path.write_text('{"provider": "openai", "api_key": "sk-1"}')
+    path.write_text('{"provider": "openai", "api_key": "sk-number-one"}')
     one = this.plan(Options(config=str(path))).router.targets[0]
-    path.write_text('{"provider": "openai", "api_key": "sk-2"}')
+    path.write_text('{"provider": "openai", "api_key": "sk-number-two"}')
     two = this.plan(Options(config=path)).router.targets[0]
-    assert (one.secrets, two.secrets) == (("sk-1",), ("sk-2",))
+    assert (one.secrets, two.secrets) == (("sk-number-one",), ("sk-number-two",))
 
 
 def test_threads_may_plan_at_once():

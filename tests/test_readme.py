@@ -30,9 +30,7 @@ def stage(provider: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("GROQ_API_KEY", "gsk-readme")
     home = tmp_path / "home"
     home.mkdir()
-    (home / "keys.toml").write_text(
-        next(text for language, text in BLOCKS if language == "toml")
-    )
+    (home / "keys.toml").write_text(next(text for language, text in BLOCKS if language == "toml"))
     return provider
 
 

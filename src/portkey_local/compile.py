@@ -8,17 +8,16 @@ on a whole strategy.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tenacity import stop_after_attempt
 
-from portkey_local.config import Config, check, inherit, load
+from portkey_local.config import Config, check, inherit, load, warn
 from portkey_local.credentials import Vault
 from portkey_local.effects import Route, Router
-from portkey_local.errors import ConfigError, ConfigWarning
+from portkey_local.errors import ConfigError
 from portkey_local.home import configs_dir
 from portkey_local.model import EMPTY, Call, Failure, Fault, Outcome, Target
 from portkey_local.policies.retry import DEFAULT_STATUS_CODES, Retry
@@ -35,6 +34,7 @@ ORGANISATION_HEADERS = {
     "openai_project": "openai-project",
     "openai_beta": "openai-beta",
 }
+SECRET_LENGTH = 8  # a shorter key ("none", "EMPTY") is no secret, and stands in many a text
 NO_TARGET = "No target: give the client provider=, virtual_key= or config="
 
 
@@ -84,7 +84,7 @@ def compile_config(
     target's own fields. Raises ConfigError.
     """
     config = Config() if source is None else load(source, configs_dir=configs_dir())
-    told = load({**defaults, **overrides})
+    told = _told({**defaults, **overrides})
     if not config.model_fields_set & {"provider", "virtual_key", "targets"}:
         missing = defaults.keys() - config.model_fields_set
         config = config.model_copy(update={name: getattr(told, name) for name in missing})
@@ -93,37 +93,48 @@ def compile_config(
     elif defaults:
         names = ", ".join(sorted(defaults))
         message = f"{names}: ignored, because the config names its own targets"
-        warnings.warn(message, ConfigWarning, stacklevel=2)
-    config = inherit(config)
+        warn(message)
     check(config, known=PROVIDERS, native=NATIVE, nearest=nearest)
+    vault = vault or Vault()
     beating = {name: getattr(told, name) for name in overrides}
-    config = _resolved(config, vault or Vault(), beating)
+    config = inherit(_each_leaf(config, vault.described))
     check(config, known=PROVIDERS, native=NATIVE, nearest=nearest)
+    config = _each_leaf(
+        config, lambda leaf, path: vault.signed(leaf.model_copy(update=beating), path)
+    )
     reachable: list[Target] = []
     root = _build(config, "config", reachable.append)
     model_needed = any(not target.override.get("model") for target in reachable)
     return Compiled(root, config, tuple(reachable), model_needed)
 
 
-def _resolved(config: Config, vault: Vault, overrides: Mapping[str, Any]) -> Config:
-    """Return the tree with every leaf's provider and key filled in; say all that is missing."""
+def _told(arguments: Mapping[str, Any]) -> Config:
+    """Return a client's arguments as the fields of a target; errors name the argument."""
+    try:
+        return load(arguments, quiet=True)
+    except ConfigError as error:
+        problems = [(path.removeprefix("config."), text) for path, text in error.problems]
+    raise ConfigError(*problems[0], *problems[1:])
+
+
+def _each_leaf(config: Config, change: Callable[[Config, str], Config]) -> Config:
+    """Return the tree with every leaf changed; raise all their ConfigErrors as one."""
     problems: list[tuple[str, str]] = []
 
-    def fill(node: Config, path: str) -> Config:
+    def visit(node: Config, path: str) -> Config:
         if node.targets is not None:
-            targets = (fill(t, f"{path}.targets[{i}]") for i, t in enumerate(node.targets))
+            targets = (visit(t, f"{path}.targets[{i}]") for i, t in enumerate(node.targets))
             return node.model_copy(update={"targets": tuple(targets)})
-        leaf = node.model_copy(update=dict(overrides))
         try:
-            return vault.resolve(leaf, path)
+            return change(node, path)
         except ConfigError as error:
             problems.extend(error.problems)
-            return leaf
+            return node
 
-    filled = fill(config, "config")
+    changed = visit(config, "config")
     if problems:
         raise ConfigError(*problems[0], *problems[1:])
-    return filled
+    return changed
 
 
 def _build(node: Config, path: str, reach: Callable[[Target], None]) -> Router:
@@ -197,6 +208,9 @@ def _target(node: Config, path: str) -> Target:
             f"{path}.custom_host", f"{provider!r} has no host of its own; give its URL"
         )
     key = _checked_key(node.api_key, path)
+    if "stream" in node.override_params:
+        message = "whether an answer is streamed is the caller's choice; leave it out"
+        raise ConfigError(f"{path}.override_params.stream", message)
     headers = {
         header: value
         for name, header in ORGANISATION_HEADERS.items()
@@ -210,7 +224,7 @@ def _target(node: Config, path: str) -> Target:
         url=url.rstrip("/"),
         codec=CODEC,
         headers=headers,
-        secrets=(key,) if key else (),
+        secrets=(key,) if key and len(key) >= SECRET_LENGTH else (),
         override=node.override_params,
         idle_timeout=node.stream_idle_timeout / 1000 or float("inf"),
     )

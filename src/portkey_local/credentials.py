@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from portkey_local.config import Config, load
-from portkey_local.errors import ConfigError
+from portkey_local.config.problems import shown
+from portkey_local.errors import ConfigError, looks_secret
 from portkey_local.home import keys_file, read_keys
 from portkey_local.providers.table import PROVIDERS
 
@@ -30,20 +31,26 @@ class Vault:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     def resolve(self, leaf: Config, where: str) -> Config:
-        """Return a leaf with `provider` and `api_key` filled in; what it says itself wins.
+        """Return a leaf with `provider` and `api_key` filled in. Raises ConfigError."""
+        return self.signed(self.described(leaf, where), where)
 
-        `where` is its JSON path. Raises ConfigError.
+    def described(self, leaf: Config, where: str) -> Config:
+        """Return a leaf with the fields of its virtual key beneath its own.
+
+        `where` is its JSON path. Raises ConfigError for a name that is nowhere.
         """
         name = leaf.virtual_key
         if name is None and leaf.provider is not None and leaf.provider.startswith("@"):
             name = leaf.provider[1:]
-        if name is not None:
-            leaf = _beneath(leaf, self._entry(name, where), provider=leaf.provider)
-        provider = leaf.provider
-        if leaf.api_key is None and provider is not None and provider in PROVIDERS:
-            key = self._key(provider, leaf, where)
-            leaf = leaf.model_copy(update={"api_key": key})
-        return leaf
+        if name is None:
+            return leaf
+        return _beneath(leaf, self._entry(name, where))
+
+    def signed(self, leaf: Config, where: str) -> Config:
+        """Return a leaf with the key of its provider; raise ConfigError where there is none."""
+        if leaf.api_key is not None or leaf.provider is None or leaf.provider not in PROVIDERS:
+            return leaf
+        return leaf.model_copy(update={"api_key": self._key(leaf.provider, leaf, where)})
 
     def _entry(self, name: str, where: str) -> Config:
         """Return the target fields behind a virtual key."""
@@ -52,13 +59,13 @@ class Vault:
         if isinstance(given, str):
             if name not in PROVIDERS:
                 msg = (
-                    f"virtual_keys[{name!r}] is a bare key, so its name must be a provider's; "
+                    f"virtual_keys[{shown(name)}] is a bare key, so its name must be a provider's; "
                     f"give {{'provider': ..., 'api_key': ...}} instead"
                 )
                 raise ConfigError(place, msg)
             return Config(provider=name, api_key=given)
         if given is not None:
-            return _loaded(given, f"virtual_keys[{name!r}]", place)
+            return _loaded(given, f"virtual_keys[{shown(name)}]", place)
         stored = self._stored()
         if name in stored:
             return _loaded(stored[name], f"[{name}] in {self._file()}", place)
@@ -75,11 +82,11 @@ class Vault:
         for entry in (given, self._stored().get(provider)):
             if entry and entry.get("provider", provider) == provider:
                 key = entry.get("api_key")
-                if isinstance(key, str) and key:
+                if isinstance(key, str) and key.strip():
                     return key
         for variable in row.key_variables:
-            if self.environment.get(variable):
-                return self.environment[variable]
+            if key := self.environment.get(variable, "").strip():
+                return key
         if leaf.custom_host or row.key_optional:
             return None
         variable = row.key_variables[0] if row.key_variables else "api_key"
@@ -91,12 +98,12 @@ class Vault:
 
     def _unknown(self, name: str, stored: Mapping[str, Any]) -> str:
         near = difflib.get_close_matches(name, [*self.virtual_keys, *stored, *PROVIDERS], 1, 0.75)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
-        mapping = ", ".join(sorted(self.virtual_keys)) or "empty"
+        hint = f"; did you mean {shown(near[0])}?" if near else "."
+        mapping = _names(self.virtual_keys) or "empty"
         exists = self._file().exists()
-        tables = ", ".join(sorted(stored)) or ("no tables" if exists else "no such file")
+        tables = _names(stored) or ("no tables" if exists else "no such file")
         return (
-            f"{name!r} is unknown{hint} Looked in: virtual_keys= of the client ({mapping}); "
+            f"{shown(name)} is unknown{hint} Looked in: virtual_keys= of the client ({mapping}); "
             f"{self._file()} ({tables}); the environment (there a name is a provider's id, "
             f"such as 'openai' for OPENAI_API_KEY)"
         )
@@ -108,12 +115,15 @@ class Vault:
         return dict(read_keys(self._file()))
 
 
-def _beneath(leaf: Config, entry: Config, *, provider: str | None) -> Config:
-    """Return a leaf with an entry's fields under its own; overrides are merged, the leaf's on
-    top.
-    """
+def _names(entries: Mapping[str, Any]) -> str:
+    """Return names for an error; one that looks like a key was written in the wrong place."""
+    return ", ".join(sorted(name for name in entries if not looks_secret(name)))
+
+
+def _beneath(leaf: Config, entry: Config) -> Config:
+    """Return a leaf with an entry's fields under its own, and the overrides merged."""
     names = entry.model_fields_set - leaf.model_fields_set
-    if provider is not None and provider.startswith("@"):
+    if leaf.provider is not None and leaf.provider.startswith("@"):
         names = names | {"provider"}
     update = {name: getattr(entry, name) for name in names}
     if "override_params" in entry.model_fields_set:
@@ -124,12 +134,14 @@ def _beneath(leaf: Config, entry: Config, *, provider: str | None) -> Config:
 def _loaded(entry: Mapping[str, Any], source: str, place: str) -> Config:
     """Return a virtual key's fields, checked like a target's."""
     try:
-        config = load(entry)
+        config = load(entry, quiet=True)
     except ConfigError as error:
         problems = "; ".join(
             f"{path.removeprefix('config.')}: {text}" for path, text in error.problems
         )
         raise ConfigError(place, f"{source}: {problems}") from None
-    if config.provider is None:
-        raise ConfigError(place, f"{source} has no 'provider'")
+    if config.provider is None or config.provider.startswith("@"):
+        raise ConfigError(place, f"{source} has no 'provider' of its own")
+    if wrong := config.model_fields_set & {"strategy", "targets", "virtual_key"}:
+        raise ConfigError(place, f"{source} is one target, without {', '.join(sorted(wrong))}")
     return config

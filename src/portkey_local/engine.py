@@ -6,8 +6,8 @@ numbers, the listeners and the keys. It performs nothing: a driver does.
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import random
 import secrets
 import time
@@ -69,7 +69,7 @@ class Engine:
         self._log = EventLog(event_log) if event_log is not None else None
         self._emit = listener_of(on_event, self._log, bodies=bodies)
         self._rng = rng if rng is not None else random.Random()
-        self._compiled: dict[str, Compiled] = {}
+        self._compiled: dict[bytes, Compiled] = {}
 
     def plan(self, options: Options) -> Plan:
         """Return `options` made ready. Raises ConfigError."""
@@ -77,11 +77,9 @@ class Engine:
 
     def _router(self, options: Options) -> Compiled:
         """Return the compiled router, remembered by the value of what decides it."""
-        if isinstance(options.config, os.PathLike) or (
-            isinstance(options.config, str) and not options.config.lstrip().startswith("{")
-        ):
-            return self._compile(options)  # a file, which may have changed
-        key = repr((_frozen(options.config), _frozen(options.defaults), _frozen(options.overrides)))
+        key = _key(options)
+        if key is None:
+            return self._compile(options)
         if (known := self._compiled.get(key)) is not None:
             return known
         made = self._compile(options)
@@ -139,8 +137,16 @@ def facts(call: Call, outcome: Outcome) -> dict[str, str]:
     return headers
 
 
-def _frozen(value: Any) -> str:
-    """Return a text that is equal for equal configs."""
-    if isinstance(value, Mapping):
-        return json.dumps(dict(value), sort_keys=True, default=repr)
-    return repr(value)
+def _key(options: Options) -> bytes | None:
+    """Return what is equal for equal options, without a key in clear; None for what may change.
+
+    A file or an id may have changed since; an object that is not plain JSON is not looked into.
+    """
+    config = options.config
+    if isinstance(config, str) and not config.lstrip().startswith("{"):
+        return None
+    try:
+        text = json.dumps([config, dict(options.defaults), dict(options.overrides)], sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()

@@ -80,13 +80,15 @@ class EventReader(Protocol):
     """Turns the bytes of one answer's stream into events; knows when the stream is complete.
 
     Sans-I/O: `feed` returns the events a chunk completes; at bytes that are no event it says why
-    in `malformed` and returns nothing more. `complete`: the terminal event has come. `ended`: no
-    event can follow. `usage`: the token counts the stream has told.
+    in `malformed` and returns nothing more. `failed`: an error event has come. `complete`: the
+    terminal event has come. `ended`: no event can follow. `usage`: the token counts the stream has
+    told.
     """
 
     complete: bool
     ended: bool
     malformed: str | None
+    failed: bool
     usage: Mapping[str, Any] | None
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:

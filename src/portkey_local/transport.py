@@ -9,7 +9,8 @@ that answer, and any other failure as the library's own `ReadTimeout`, `ConnectE
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Self, TypeAlias
 
@@ -17,11 +18,12 @@ from portkey_local.drivers.aio import AsyncDriver
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.drivers.sync import SyncDriver
 from portkey_local.engine import Engine, Plan, facts
-from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Request
+from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Request, ServerEvent
 from portkey_local.providers.sse import decode_json
 
 Broken: TypeAlias = Callable[[Any, StreamBroken], Exception]  # of an open stream
-ROOT = "https://portkey-local.invalid/v1"
+ROOT_HOST = "portkey-local.invalid"
+ROOT = f"https://{ROOT_HOST}/v1"
 EXTENSION = "portkey_local"  # of a request: its plan; of a response or an error: the outcome
 TEXT_HEADER = (
     "x-portkey-local-text"  # set by a client of ours whose caller wants text, whatever it is
@@ -39,6 +41,7 @@ DROPPED = frozenset(
         "transfer-encoding",
     }
 )
+HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 DROPPED_PREFIXES = ("x-stainless-", "x-portkey-")
 RESPONSE_DROPPED = frozenset(
     {"content-length", "content-encoding", "transfer-encoding", "connection"}
@@ -73,7 +76,14 @@ def request_from(message: Any, content: bytes) -> Request:
 
 
 def passed_on(headers: dict[str, str]) -> dict[str, str]:
-    """Return the headers of a caller that go along to a provider; names are lower-case."""
+    """Return the headers of a caller that go along to a provider; names are lower-case.
+
+    Raises ValueError for a value that HTTP cannot carry; the HTTP libraries would quote it.
+    """
+    for name, value in headers.items():
+        if not HEADER_VALUE.fullmatch(value):
+            msg = f"the value of the header {name!r} has characters that HTTP cannot carry"
+            raise ValueError(msg)
     return {
         name: value
         for name, value in headers.items()
@@ -90,6 +100,18 @@ def response_headers(call: Call, outcome: Outcome) -> dict[str, str]:
         if name not in RESPONSE_DROPPED and not name.startswith("x-portkey-")
     }
     return {**kept, **facts(call, outcome)}
+
+
+def wire_form(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return headers as an HTTP library's response takes any: a provider's may not be ASCII."""
+    return [(name.encode("latin-1"), _bytes(value)) for name, value in headers.items()]
+
+
+def _bytes(value: str) -> bytes:
+    try:
+        return value.encode("latin-1")  # as they were read off the wire
+    except UnicodeEncodeError:
+        return value.encode(errors="replace")
 
 
 def synthetic_body(failure: Failure) -> bytes:
@@ -140,7 +162,7 @@ class _Bridge:
         extensions = {EXTENSION: (call, outcome), "http_version": b"HTTP/1.1"}
         if stream is not None:
             return self._library.Response(
-                outcome.status, headers=headers, stream=stream, extensions=extensions
+                outcome.status, headers=wire_form(headers), stream=stream, extensions=extensions
             )
         if outcome.answer is not None:
             content = outcome.answer.content
@@ -148,7 +170,7 @@ class _Bridge:
             content = synthetic_body(outcome)
             headers["content-type"] = "application/json"
         return self._library.Response(
-            outcome.status, headers=headers, content=content, extensions=extensions
+            outcome.status, headers=wire_form(headers), content=content, extensions=extensions
         )
 
     def error(self, call: Call, failure: Failure) -> Exception:
@@ -158,6 +180,15 @@ class _Bridge:
         error: Exception = getattr(self._library, name)(failure.message)
         setattr(error, EXTENSION, (call, failure))
         return error
+
+
+def raw_of(stream: Any, event: ServerEvent) -> bytes:
+    """Return an event's bytes; an error event's without the key that a provider may quote in it."""
+    raw = event.raw
+    if type(event.data) is dict and event.data.get("error"):
+        for secret in stream.target.secrets:
+            raw = raw.replace(secret.encode(), b"[redacted]")
+    return raw
 
 
 @cache
@@ -176,7 +207,7 @@ def transports(library: Any) -> tuple[type, type]:  # noqa: C901 - four small cl
 
         def __next__(self) -> bytes:
             try:
-                raw: bytes = next(self._events).raw
+                raw = raw_of(self._events, next(self._events))
             except StreamBroken as error:
                 raise self._broken(self._events, error) from error
             return raw
@@ -196,7 +227,7 @@ def transports(library: Any) -> tuple[type, type]:  # noqa: C901 - four small cl
 
         async def __anext__(self) -> bytes:
             try:
-                raw: bytes = (await anext(self._events)).raw
+                raw = raw_of(self._events, await anext(self._events))
             except StreamBroken as error:
                 raise self._broken(self._events, error) from error
             return raw

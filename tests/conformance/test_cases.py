@@ -25,6 +25,7 @@ from typing import Any
 import anyio
 import openai
 import pytest
+import trio  # noqa: F401 - whoever uses it has it loaded; two threads that load it at once can fail
 
 from portkey_local import AsyncPortkey, ConfigError, ConfigWarning, Portkey
 from portkey_local.providers.table import NATIVE

@@ -53,7 +53,9 @@ class Client:
         if way == "sync":
             self.inner: Any = Portkey(**options)
         else:
-            self.inner = AsyncPortkey(wire="httpx" if way == "httpx" else "aiohttp", **options)
+            if "http_client" not in options:
+                options = {**options, "wire": "httpx" if way == "httpx" else "aiohttp"}
+            self.inner = AsyncPortkey(**options)
 
     async def _awaited(self, result: Any) -> Any:
         return result if self.way == "sync" else await result

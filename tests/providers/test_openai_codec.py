@@ -311,7 +311,7 @@ def test_a_stream_with_an_overridden_n_needs_every_choice():
 def test_where_a_terminal_event_is_needed(path):
     """Chats, completions, responses and threads end with an event; others may just end."""
     assert CODEC.reader(target(), request(path=path, stream=True)).complete is False
-    assert CODEC.reader(target(), request(path="/images/generations", stream=True)).complete is True
+    assert CODEC.reader(target(), request(path="/batches", stream=True)).complete is True
 
 
 def first(data: Any, name: str | None = None) -> Any:

@@ -502,7 +502,11 @@ def test_pressed_events_come_one_by_one(way: str, provider: Counting) -> None:
 
 
 @each_way
-@pytest.mark.parametrize("body", [b"not pressed at all", gzip.compress(b'{"a": 1}' * 50)[:-12]])
+@pytest.mark.parametrize(
+    "body",
+    [b"not pressed at all", gzip.compress(b'{"a": 1}' * 50)[:-12]],
+    ids=["not pressed", "cut short"],
+)
 def test_a_broken_coding(body: bytes, way: str, provider: Counting) -> None:
     """A body that is not pressed as its header says, or is cut inside, fails the attempt."""
     step = Step(body=body, headers={"content-encoding": "gzip"})

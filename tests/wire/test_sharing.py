@@ -64,7 +64,8 @@ def test_threads(limit: int, echoing: Loopback) -> None:
         texts = [f"thread {thread} call {number}" for number in range(20)]
         return [(text, ask(client, text, stream=text.endswith(("3", "7")))) for text in texts]
 
-    with Portkey(config=config, connections=connections) as client, ThreadPoolExecutor(16) as pool:
+    client = Portkey(config=config, connections=connections, timeout=5)
+    with client, ThreadPoolExecutor(16) as pool:
         for pairs in pool.map(lambda thread: work(client, thread), range(16)):
             assert len(pairs) == 20
             assert all(text == answer for text, answer in pairs)

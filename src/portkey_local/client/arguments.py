@@ -7,16 +7,19 @@ neighbour.
 
 from __future__ import annotations
 
+import copy
 import difflib
+import inspect
 import json
 import os
 import urllib.parse
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from openai import NotGiven, Omit
+
 from portkey_local.engine import Options
-from portkey_local.errors import ConfigError, ConfigWarning
+from portkey_local.errors import ConfigError
 from portkey_local.model import EMPTY, Event, Rng
 from portkey_local.wire.chosen import Kind
 from portkey_local.wire.settings import Connections
@@ -79,6 +82,7 @@ ROUTING = frozenset(
         "virtual_key",
     }
 )
+CARRIED = frozenset({"metadata", "trace_id"})  # go along with a call and change no route
 ONE_CLIENT = frozenset(
     {"connections", "debug", "event_log", "http_client", "on_event", "rng", "virtual_keys", "wire"}
 )
@@ -107,27 +111,64 @@ LOOKS_LIKE_PORTKEY = ("api.portkey.ai", "aws-us.api.portkey.ai")
 
 def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that are set; raise TypeError or ConfigError for one that cannot be."""
+    given = {
+        name: value for name, value in given.items() if not isinstance(value, (NotGiven, Omit))
+    }
     known = ROUTING | ONE_CLIENT | FROM_OPENAI
-    for name, value in given.items():
-        if name in known:
-            continue
-        if name in NOT_BUILT or name.startswith(NOT_BUILT_PREFIXES):
-            if value is None or value is False:
-                continue
-            reason = NOT_BUILT.get(
-                name, "this provider's own language is not spoken in this version yet"
-            )
-            raise ConfigError(name, f"known, but {reason}")
-        near = difflib.get_close_matches(name, sorted(known | NOT_BUILT.keys()), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        msg = f"Portkey has no argument {name!r}{hint}"
-        raise TypeError(msg)
+    for name in given.keys() - known:
+        _refuse(name, given[name], known)
     if given.get("max_retries"):
         raise ConfigError(
             "max_retries",
             "the router is the one owner of retries; set config={'retry': {'attempts': ...}}",
         )
-    return {name: value for name, value in given.items() if name in known}
+    for name, (fits, wanted) in WANTED.items():
+        value = given.get(name)
+        if value is not None and not fits(value):
+            raise ConfigError(name, f"must be {wanted}, not {type(value).__name__}")
+    if given.get("http_client") is not None:
+        for name in ("connections", "wire"):
+            if given.get(name) is not None:
+                raise ConfigError(name, "has no effect beside http_client, which makes connections")
+    kept = {name: value for name, value in given.items() if name in known}
+    for name in ("config", "virtual_keys"):
+        if isinstance(kept.get(name), Mapping):
+            kept[name] = copy.deepcopy(kept[name])  # what the caller changes later is not ours
+    return kept
+
+
+def _refuse(name: str, value: Any, known: frozenset[str]) -> None:
+    """Raise for an argument we do not know, unless it is one of Portkey's that is switched off."""
+    if name in NOT_BUILT or name.startswith(NOT_BUILT_PREFIXES):
+        if value is None or value is False:
+            return
+        unspoken = "this provider's own language is not spoken in this version yet"
+        raise ConfigError(name, f"known, but {NOT_BUILT.get(name, unspoken)}")
+    near = difflib.get_close_matches(name, sorted(known | NOT_BUILT.keys()), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    msg = f"Portkey has no argument {name!r}{hint}"
+    raise TypeError(msg)
+
+
+def is_timeout(value: Any) -> bool:
+    """Whether a value can be a time limit: seconds, or an object of httpx's."""
+    if isinstance(value, bool):
+        return False
+    return value >= 0 if isinstance(value, (int, float)) else hasattr(value, "read")
+
+
+WANTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "connections": (lambda value: isinstance(value, Connections), "portkey_local.Connections"),
+    "debug": (lambda value: isinstance(value, bool), "a bool"),
+    "on_event": (
+        lambda value: callable(value) and not inspect.iscoroutinefunction(value),
+        "a plain callable, which takes an event",
+    ),
+    "rng": (lambda value: callable(getattr(value, "random", None)), "a random.Random"),
+    "timeout": (is_timeout, "a number of seconds, 0 or more, or an httpx timeout"),
+    "virtual_keys": (lambda value: isinstance(value, Mapping), "a dict of names"),
+    "wire": (lambda value: value in ("aiohttp", "httpx"), "'aiohttp' or 'httpx'"),
+}
 
 
 def options(given: Mapping[str, Any]) -> Options:
@@ -139,11 +180,12 @@ def options(given: Mapping[str, Any]) -> Options:
     if given.get("Authorization"):
         defaults["api_key"] = given["Authorization"].removeprefix("Bearer ")
     overrides: dict[str, Any] = {}
-    for name in ("custom_host", "strict_open_ai_compliance", "stream_idle_timeout"):
+    for name in ("custom_host", "strict_open_ai_compliance"):
         if given.get(name) is not None:
             overrides[name] = given[name]
-    if given.get("request_timeout") is not None:
-        overrides["request_timeout"] = _milliseconds(given["request_timeout"])
+    for name in ("request_timeout", "stream_idle_timeout"):
+        if given.get(name) is not None:
+            overrides[name] = _milliseconds(name, given[name])
     _base_url(given, defaults, overrides)
     return Options(
         config=given.get("config"),
@@ -155,24 +197,54 @@ def options(given: Mapping[str, Any]) -> Options:
 
 
 def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a copy: a newly named target replaces the old config's own
-    targets.
+    """Return the arguments of a copy.
+
+    A newly named provider or virtual key takes the old one's place: the rest of a config for a
+    single target stays, a config with targets of its own goes. A new config that names its targets
+    replaces the old provider or virtual key.
     """
     merged = {**old, **new}
-    if ("provider" in new or "virtual_key" in new) and "config" not in new:
-        merged.pop("config", None)
-        for name in ("provider", "virtual_key"):
-            if name not in new:
-                merged.pop(name, None)
+    target = {"provider", "virtual_key"}
+    if new.keys() & target:
+        for name in (target | {"Authorization"}) - new.keys():
+            merged.pop(name, None)
+        if "config" not in new and old.get("config") is not None:
+            merged["config"] = _single(old["config"])
+    elif new.get("config") is not None and _names_targets(new["config"]):
+        for name in target | {"Authorization"}:
+            merged.pop(name, None)
     return merged
 
 
-def _milliseconds(seconds: Any) -> float:
+def _fields(config: Any) -> dict[str, Any]:
+    from portkey_local.config import load
+    from portkey_local.home import configs_dir
+
+    return load(config, configs_dir=configs_dir(), quiet=True).model_dump(exclude_unset=True)
+
+
+def _names_targets(config: Any) -> bool:
+    return bool(_fields(config).keys() & {"provider", "virtual_key", "targets"})
+
+
+def _single(config: Any) -> dict[str, Any] | None:
+    """Return a single target's config without its provider and key, None for a config of
+    several.
+    """
+    fields = _fields(config)
+    if "targets" in fields:
+        return None
+    gone = ("provider", "virtual_key", "api_key")
+    return {name: value for name, value in fields.items() if name not in gone}
+
+
+def _milliseconds(name: str, seconds: Any) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
-        raise ConfigError("request_timeout", f"{seconds!r} is not a number of seconds")
+        raise ConfigError(name, f"{seconds!r} is not a number of seconds")
     if seconds > SECONDS_LIMIT:
-        message = f"request_timeout={seconds} is {seconds} seconds; it looks like milliseconds"
-        warnings.warn(message, ConfigWarning, stacklevel=5)
+        from portkey_local.config import warn
+
+        warn(f"{name}={seconds} is {seconds} seconds; it looks like milliseconds")
     return float(seconds) * 1000
 
 
@@ -192,13 +264,15 @@ def _base_url(
             "custom_host for a provider at an address of its own",
         )
     defaults["provider"] = "openai"
+    if given.get("api_key"):
+        defaults.setdefault("api_key", given["api_key"])  # the openai idiom: a host and its key
     overrides.setdefault("custom_host", str(url))
 
 
 def _trace_id(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
+    if value is None or (isinstance(value, str) and (value.isprintable() or not value)):
         return value or None
-    raise ConfigError("trace_id", f"{value!r} is not a string")
+    raise ConfigError("trace_id", f"{value!r} is not a string of printable characters")
 
 
 def _metadata(value: Any) -> Mapping[str, Any]:

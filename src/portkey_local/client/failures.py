@@ -15,7 +15,7 @@ import openai
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.model import Call, Failure, Fault, Outcome, Target
 from portkey_local.providers.openai import redact
-from portkey_local.transport import ROOT, response_headers, synthetic_body
+from portkey_local.transport import ROOT, response_headers, synthetic_body, wire_form
 
 
 class StreamInterrupted(openai.APIError):
@@ -108,7 +108,7 @@ def _response(call: Call, failure: Failure) -> Any:
         headers = {**headers, "content-type": "application/json"}
     return library.Response(
         failure.status,
-        headers=headers,
+        headers=wire_form(headers),
         content=content,
         request=request_of(library, call, failure.target),
     )
@@ -118,7 +118,7 @@ def response_of(library: Any, call: Call, outcome: Outcome) -> Any:
     """Return the head of an outcome's answer as a response of the HTTP library, without a body."""
     return library.Response(
         outcome.status,
-        headers=response_headers(call, outcome),
+        headers=wire_form(response_headers(call, outcome)),
         request=request_of(library, call, outcome.target),
     )
 

@@ -15,7 +15,7 @@ INSTEAD = {
     "configs": "pass config= a dict or a file, or put it into configs/<id>.json of the home folder",
     "feedback": "record feedback by trace_id beside the events of event_log=",
     "generations": "use chat.completions.create",
-    "guardrails": "pass guardrails in the config",
+    "guardrails": "guardrails are not built in this version yet",
     "integrations": "name the provider in the config",
     "labels": "keep prompts in your own repository",
     "logs": "use event_log= or on_event=",

@@ -9,12 +9,13 @@ import openai
 
 from portkey_local.client.arguments import Arguments
 from portkey_local.client.failures import exception, http_library, interrupted, response_of
-from portkey_local.client.results import build
-from portkey_local.client.routed import Routed, mark_text
+from portkey_local.client.results import build, with_headers
+from portkey_local.client.routed import Routed, body_of, mark_text
 from portkey_local.client.streams import AsyncPortkeyStream, PortkeyStream, chunk_type
 from portkey_local.drivers.aio import AsyncDriver
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.drivers.sync import SyncDriver
+from portkey_local.errors import ConfigError
 from portkey_local.model import Failure, Outcome, Reply, Request
 from portkey_local.transport import transports
 from portkey_local.wire.chosen import ChosenWire
@@ -23,7 +24,14 @@ from portkey_local.wire.given import GivenAsyncWire, GivenWire
 from portkey_local.wire.sync import CoreWire
 
 if TYPE_CHECKING:  # the SDK loads its resources when they are touched, and so do we
-    from portkey_local.client.resources import AsyncChat, Chat
+    from portkey_local.client.resources import (
+        AsyncChat,
+        AsyncEmbeddings,
+        AsyncLegacyCompletions,
+        Chat,
+        Embeddings,
+        LegacyCompletions,
+    )
 
 
 def _broken(events: Any, error: StreamBroken) -> Exception:
@@ -50,6 +58,8 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
 
     def __init__(self, **given: Unpack[Arguments]) -> None:
         """Compile the config; make no connection."""
+        if given.get("wire"):
+            raise ConfigError("wire", "only AsyncPortkey has a choice of wires")
         self._begin(given)
         client = self._given.get("http_client")
         connections = self._given.get("connections")
@@ -57,7 +67,7 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
         self._driver = SyncDriver(wire)
         library = http_library()
         transport = transports(library)[0](self._driver, self._engine, self._plan, _broken)
-        bridge = library.Client(transport=transport, trust_env=False, follow_redirects=True)
+        bridge = library.Client(transport=transport, trust_env=False)
         super().__init__(http_client=bridge, **self._sdk_arguments())
 
     @cached_property
@@ -66,6 +76,20 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
         from portkey_local.client.resources import Chat
 
         return Chat(self)
+
+    @cached_property
+    def completions(self) -> LegacyCompletions:
+        """Completions of a prompt."""
+        from portkey_local.client.resources import LegacyCompletions
+
+        return LegacyCompletions(self)
+
+    @cached_property
+    def embeddings(self) -> Embeddings:
+        """Embeddings."""
+        from portkey_local.client.resources import Embeddings
+
+        return Embeddings(self)
 
     def _prepare_request(self, request: Any) -> None:
         self._mark(request)
@@ -84,6 +108,9 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
         chunk = chunk_type(cast_to, stream_cls) if stream else cast_to
         return self._send(chunk, request, options.timeout, options)
 
+    def _process_response(self, **given: Any) -> Any:
+        return with_headers(super()._process_response(**given), given["response"])
+
     def _send(self, cast_to: Any, request: Request, timeout: Any, options: Any = None) -> Any:
         """Route a request by the fast door."""
         call = self._call(request, timeout)
@@ -100,13 +127,19 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
         """
         if "cast_to" in arguments:
             return super().post(path, **arguments)
-        return super().post(path, cast_to=object, body=arguments)
+        return super().post(path, cast_to=object, body=body_of(arguments))
 
     def put(self, path: str, **arguments: Any) -> Any:
         """Put to any path, as `post` posts."""
         if "cast_to" in arguments:
             return super().put(path, **arguments)
-        return super().put(path, cast_to=object, body=arguments.pop("body", arguments))
+        return super().put(path, cast_to=object, body=body_of(arguments))
+
+    def patch(self, path: str, **arguments: Any) -> Any:
+        """Patch at any path, as `post` posts."""
+        if "cast_to" in arguments:
+            return super().patch(path, **arguments)
+        return super().patch(path, cast_to=object, body=body_of(arguments))
 
     def get(self, path: str, **arguments: Any) -> Any:
         """Get any path: without `cast_to` the decoded JSON comes back."""
@@ -146,7 +179,7 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
         self._driver = AsyncDriver(wire)
         library = http_library()
         transport = transports(library)[1](self._driver, self._engine, self._plan, _broken)
-        bridge = library.AsyncClient(transport=transport, trust_env=False, follow_redirects=True)
+        bridge = library.AsyncClient(transport=transport, trust_env=False)
         super().__init__(http_client=bridge, **self._sdk_arguments())
 
     @cached_property
@@ -155,6 +188,20 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
         from portkey_local.client.resources import AsyncChat
 
         return AsyncChat(self)
+
+    @cached_property
+    def completions(self) -> AsyncLegacyCompletions:
+        """Completions of a prompt."""
+        from portkey_local.client.resources import AsyncLegacyCompletions
+
+        return AsyncLegacyCompletions(self)
+
+    @cached_property
+    def embeddings(self) -> AsyncEmbeddings:
+        """Embeddings."""
+        from portkey_local.client.resources import AsyncEmbeddings
+
+        return AsyncEmbeddings(self)
 
     async def _prepare_request(self, request: Any) -> None:
         self._mark(request)
@@ -173,6 +220,9 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
         chunk = chunk_type(cast_to, stream_cls) if stream else cast_to
         return await self._send(chunk, request, options.timeout, options)
 
+    async def _process_response(self, **given: Any) -> Any:
+        return with_headers(await super()._process_response(**given), given["response"])
+
     async def _send(self, cast_to: Any, request: Request, timeout: Any, options: Any = None) -> Any:
         """Route a request by the fast door."""
         call = self._call(request, timeout)
@@ -189,13 +239,19 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
         """
         if "cast_to" in arguments:
             return await super().post(path, **arguments)
-        return await super().post(path, cast_to=object, body=arguments)
+        return await super().post(path, cast_to=object, body=body_of(arguments))
 
     async def put(self, path: str, **arguments: Any) -> Any:
         """Put to any path, as `post` posts."""
         if "cast_to" in arguments:
             return await super().put(path, **arguments)
-        return await super().put(path, cast_to=object, body=arguments.pop("body", arguments))
+        return await super().put(path, cast_to=object, body=body_of(arguments))
+
+    async def patch(self, path: str, **arguments: Any) -> Any:
+        """Patch at any path, as `post` posts."""
+        if "cast_to" in arguments:
+            return await super().patch(path, **arguments)
+        return await super().patch(path, cast_to=object, body=body_of(arguments))
 
     async def get(self, path: str, **arguments: Any) -> Any:
         """Get any path: without `cast_to` the decoded JSON comes back."""

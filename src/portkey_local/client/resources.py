@@ -1,9 +1,9 @@
-"""Chat completions by the fast door.
+"""The resources whose calls may leave `model` out, and chat completions by the fast door.
 
-A call whose arguments are plain JSON becomes a request at once. Anything else (pydantic models,
-iterators, extra headers, a wrong type) goes the SDK's own way, with the SDK's own errors. `model`
-may be left out where the targets bring it; arguments that the SDK does not know are sent to the
-provider, as `portkey_ai` does.
+`model` may be missing where the targets bring it. A chat call whose arguments are plain JSON
+becomes a request at once. Anything else (pydantic models, iterators, extra headers, a wrong type)
+goes the SDK's own way, with the SDK's own errors. Arguments of `chat.completions.create` that the
+SDK does not know are sent to the provider, as `portkey_ai` does.
 """
 
 from __future__ import annotations
@@ -17,6 +17,14 @@ from openai.resources.chat.chat import AsyncChat as OpenAIAsyncChat, Chat as Ope
 from openai.resources.chat.completions import (
     AsyncCompletions as OpenAIAsyncCompletions,
     Completions as OpenAICompletions,
+)
+from openai.resources.completions import (
+    AsyncCompletions as OpenAIAsyncLegacyCompletions,
+    Completions as OpenAILegacyCompletions,
+)
+from openai.resources.embeddings import (
+    AsyncEmbeddings as OpenAIAsyncEmbeddings,
+    Embeddings as OpenAIEmbeddings,
 )
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
@@ -92,6 +100,14 @@ class Completions(OpenAICompletions):
             cast_to = ChatCompletionChunk if request.stream else ChatCompletion
             return self._client._send(cast_to, request, arguments.get("timeout", UNSET))
 
+        @wraps(OpenAICompletions.parse)
+        def parse(self, **arguments: Any) -> Any:  # noqa: D102 - openai's own
+            return super().parse(**{"model": Omit(), **arguments})
+
+        @wraps(OpenAICompletions.stream)
+        def stream(self, **arguments: Any) -> Any:  # noqa: D102 - openai's own
+            return super().stream(**{"model": Omit(), **arguments})
+
 
 class AsyncCompletions(OpenAIAsyncCompletions):
     """openai's chat completions, asynchronously."""
@@ -105,6 +121,54 @@ class AsyncCompletions(OpenAIAsyncCompletions):
                 return await super().create(**_for_the_sdk(arguments))
             cast_to = ChatCompletionChunk if request.stream else ChatCompletion
             return await self._client._send(cast_to, request, arguments.get("timeout", UNSET))
+
+        @wraps(OpenAIAsyncCompletions.parse)
+        async def parse(self, **arguments: Any) -> Any:  # noqa: D102 - openai's own
+            return await super().parse(**{"model": Omit(), **arguments})
+
+        @wraps(OpenAIAsyncCompletions.stream)
+        def stream(self, **arguments: Any) -> Any:  # noqa: D102 - openai's own
+            return super().stream(**{"model": Omit(), **arguments})
+
+
+class LegacyCompletions(OpenAILegacyCompletions):
+    """openai's completions."""
+
+    if not TYPE_CHECKING:
+
+        @wraps(OpenAILegacyCompletions.create)
+        def create(self, **arguments: Any) -> Any:  # noqa: D102 - openai's own
+            return super().create(**{"model": Omit(), **arguments})
+
+
+class AsyncLegacyCompletions(OpenAIAsyncLegacyCompletions):
+    """openai's completions, asynchronously."""
+
+    if not TYPE_CHECKING:
+
+        @wraps(OpenAIAsyncLegacyCompletions.create)
+        async def create(self, **arguments: Any) -> Any:  # noqa: D102 - openai's own
+            return await super().create(**{"model": Omit(), **arguments})
+
+
+class Embeddings(OpenAIEmbeddings):
+    """openai's embeddings."""
+
+    if not TYPE_CHECKING:
+
+        @wraps(OpenAIEmbeddings.create)
+        def create(self, **arguments: Any) -> Any:  # noqa: D102 - openai's own
+            return super().create(**{"model": Omit(), **arguments})
+
+
+class AsyncEmbeddings(OpenAIAsyncEmbeddings):
+    """openai's embeddings, asynchronously."""
+
+    if not TYPE_CHECKING:
+
+        @wraps(OpenAIAsyncEmbeddings.create)
+        async def create(self, **arguments: Any) -> Any:  # noqa: D102 - openai's own
+            return await super().create(**{"model": Omit(), **arguments})
 
 
 class Chat(OpenAIChat):

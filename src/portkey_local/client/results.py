@@ -15,6 +15,7 @@ from openai import BaseModel, NotGiven
 from portkey_local.client.construct import construct
 from portkey_local.engine import facts
 from portkey_local.model import Call, Reply
+from portkey_local.transport import EXTENSION
 
 PREFIX = "x-portkey-"
 
@@ -66,4 +67,11 @@ def build(cast_to: Any, call: Call, reply: Reply, options: Any = None) -> Any:
     if isinstance(result, BaseModel):
         result.__dict__["_request_id"] = reply.answer.headers.get("x-request-id")
         result.__dict__["get_headers"] = Headers(call, reply)
+    return result
+
+
+def with_headers(result: Any, response: Any) -> Any:
+    """Return a result of the transport's way with `get_headers` on it, where it can have that."""
+    if isinstance(result, BaseModel) and EXTENSION in response.extensions:
+        result.__dict__["get_headers"] = Headers(*response.extensions[EXTENSION])
     return result

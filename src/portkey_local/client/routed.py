@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any, Self, Unpack
 
@@ -22,7 +23,8 @@ from portkey_local.client.failures import exception, told
 from portkey_local.client.hosted import INSTEAD, HostedOnly
 from portkey_local.engine import Engine, Plan
 from portkey_local.model import Call, Request
-from portkey_local.transport import EXTENSION, ROOT, TEXT_HEADER, passed_on, seconds_of
+from portkey_local.providers.openai import encode_json
+from portkey_local.transport import EXTENSION, ROOT, ROOT_HOST, TEXT_HEADER, passed_on, seconds_of
 
 SPECIAL_HEADERS = frozenset({RAW_RESPONSE_HEADER.lower(), OVERRIDE_CAST_TO_HEADER.lower()})
 JSON = "application/json"
@@ -78,9 +80,14 @@ class Routed:
             name for name in self.__dict__ if isinstance(_static(type(self), name), cached_property)
         }
         twin.__dict__.update({k: v for k, v in self.__dict__.items() if k not in cached})
-        if routing := {name: value for name, value in new.items() if name in arguments.ROUTING}:
+        routing = {name: value for name, value in new.items() if name in arguments.ROUTING}
+        if routing.keys() - arguments.CARRIED:
             twin._given = arguments.changed(self._given, routing)
             twin._plan = self._engine.plan(arguments.options(twin._given))
+        elif routing:  # the route stays: nothing is read or compiled anew
+            twin._given = {**self._given, **routing}
+            told = arguments.options({name: twin._given.get(name) for name in arguments.CARRIED})
+            twin._plan = replace(self._plan, trace_id=told.trace_id, metadata=told.metadata)
         _take_sdk_options(twin, new)
         return twin
 
@@ -107,19 +114,16 @@ class Routed:
 
     def _fast_request(self: Any, cast_to: Any, options: Any, *, stream: bool) -> Request | None:
         """Return the request of a call that the fast door can take, else None."""
-        if options.files or options.content is not None or not options.url.startswith("/"):
+        if not _is_plain_json(options) or self._strict_response_validation:
             return None
-        if not (stream or _is_model(cast_to)) or self._strict_response_validation:
+        if not (stream or _is_model(cast_to)):
             return None
-        body = options.json_data
-        if body is None and options.extra_json:
-            body = {}
-        if body is not None and not isinstance(body, dict):
-            return None
-        if options.extra_json and body is not None:
-            body = {**body, **options.extra_json}
         headers = self._headers(options.headers)
         if headers is None:
+            return None
+        try:
+            body, encoded = _body(options)
+        except (TypeError, ValueError):  # dates, models: the SDK knows how to write them
             return None
         method = options.method.upper()
         if method == "GET":  # as the SDK: nothing is sent, so nothing has a type
@@ -131,6 +135,7 @@ class Routed:
             method=method,
             path=path,
             body=body if method != "GET" else None,
+            encoded=encoded,
             headers=headers,
             query="&".join(parts),
             stream=stream,
@@ -147,17 +152,33 @@ class Routed:
         return _merged({**{n.lower(): v for n, v in custom.items()}, **lower})
 
     def _call(self: Any, request: Request, timeout: Any) -> Call:
-        limit = timeout if timeout is None or isinstance(timeout, (int, float)) else None
-        if limit is None:
-            given = self.timeout if isinstance(timeout, openai.NotGiven) else timeout
-            limit = seconds_of(given)
+        if isinstance(timeout, openai.NotGiven):
+            timeout = self.timeout
+        elif timeout is not None and not arguments.is_timeout(timeout):
+            msg = f"timeout must be {arguments.WANTED['timeout'][1]}, not {timeout!r}"
+            raise TypeError(msg)
+        limit = seconds_of(timeout)
         call: Call = self._engine.call(request, self._plan, limit)
         return call
 
     # --- the transport
 
+    @property
+    def auth_headers(self) -> dict[str, str]:
+        """Nothing: each target signs in with its own key, on the way out."""
+        return {}
+
+    def _auth_headers(self, security: Any) -> dict[str, str]:  # noqa: ARG002 - the SDK's signature
+        return {}
+
+    def _validate_headers(self, headers: Any, custom_headers: Any) -> None:
+        """Miss no key: the SDK would."""
+
     def _mark(self, request: Any) -> None:
         """Tell the transport which copy of the client sends the request."""
+        if request.url.host != ROOT_HOST:
+            msg = f"{request.url}: only paths below an API's root are routed"
+            raise ValueError(msg)
         request.extensions[EXTENSION] = self._plan
 
     def _retold(self, error: openai.APIError) -> openai.APIError | Exception:
@@ -192,11 +213,37 @@ def _merged(custom: Mapping[str, Any]) -> dict[str, str]:
     return passed_on({name: value for name, value in merged.items() if isinstance(value, str)})
 
 
+def body_of(arguments: Mapping[str, Any]) -> Any:
+    """Return the body of a raw call: `body` alone, or else all the arguments."""
+    if "body" not in arguments:
+        return dict(arguments)
+    if len(arguments) > 1:
+        others = ", ".join(sorted(arguments.keys() - {"body"}))
+        msg = f"give either body= or the body's fields as arguments, not both ({others})"
+        raise TypeError(msg)
+    return arguments["body"]
+
+
 def mark_text(cast_to: Any, options: Any) -> None:
     """Say to the transport that an answer is not to be JSON, where the caller asks for its text."""
     if cast_to is str or getattr(cast_to, "__module__", "").split(".")[0] in ("httpx", "httpx2"):
         given = options.headers if isinstance(options.headers, Mapping) else {}
         options.headers = {**given, TEXT_HEADER: "true"}
+
+
+def _is_plain_json(options: Any) -> bool:
+    """Whether a request of the SDK's is JSON, or nothing, for a path below the API's root."""
+    if options.files or options.content is not None or not options.url.startswith("/"):
+        return False
+    return options.json_data is None or isinstance(options.json_data, dict)
+
+
+def _body(options: Any) -> tuple[dict[str, Any] | None, bytes | None]:
+    """Return a JSON body and its bytes; raise TypeError or ValueError for what is no plain JSON."""
+    if options.json_data is None and not options.extra_json:
+        return None, None
+    body = {**(options.json_data or {}), **(options.extra_json or {})}
+    return body, encode_json(body)
 
 
 @lru_cache(maxsize=512)

@@ -14,12 +14,12 @@ from openai import APIError, AsyncStream, Stream
 from openai._streaming import extract_stream_chunk_type
 
 from portkey_local.client.construct import converter
-from portkey_local.client.failures import http_library, interrupted, response_of
+from portkey_local.client.failures import http_library, interrupted, response_of, told
 from portkey_local.client.results import short
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.engine import facts
 from portkey_local.model import DONE, Call, Reply, ServerEvent
-from portkey_local.providers.openai import redact, redact_json
+from portkey_local.providers.openai import redact_json
 
 T = TypeVar("T")
 
@@ -70,8 +70,11 @@ class _Chunks:
         if not isinstance(message, str) or not message:
             message = "An error occurred during streaming"
         target = self._reply.target
-        body = redact_json(error, target)
-        raise APIError(redact(message, target), self._response().request, body=body)
+        response = self._response()
+        raised = APIError(message, response.request, body=redact_json(error, target))
+        raised.response = response  # type: ignore[attr-defined]
+        told(raised, message, self._call, target)
+        raise raised
 
     def _interrupted(self, broken: StreamBroken) -> APIError:
         return interrupted(self._call, self._reply.target, self._response(), broken)

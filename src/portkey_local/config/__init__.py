@@ -5,7 +5,7 @@ that can be wrong with a config is said here, before the first call, with the JS
 with a key.
 """
 
-from portkey_local.config.load import Source, load
+from portkey_local.config.load import Source, load, warn
 from portkey_local.config.models import (
     DEFAULT_STREAM_IDLE_TIMEOUT,
     Cache,
@@ -34,4 +34,5 @@ __all__ = [
     "inherit",
     "leaves",
     "load",
+    "warn",
 ]

@@ -25,32 +25,36 @@ from portkey_local.config.unbuilt import unbuilt
 from portkey_local.config.wording import in_words
 from portkey_local.errors import ConfigError, ConfigWarning
 
-__all__ = ["Source", "load"]
+__all__ = ["Source", "load", "warn"]
 
 Source = Config | Mapping[str, Any] | str | os.PathLike[str]
 
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 
-def load(source: Source, *, configs_dir: Path | None = None) -> Config:
+def load(source: Source, *, configs_dir: Path | None = None, quiet: bool = False) -> Config:
     """Make a `Config` of a mapping, JSON text, a file or the id of a file in `configs_dir`.
+
+    `quiet` leaves out the warnings, for fields that did not come from a config's text.
 
     >>> load('{"provider": "openai", "retry": {"attempts": 2}}')
     Config(provider='openai', retry=Retry(attempts=2))
     """
     if isinstance(source, Config):
         # Built by hand, so its fields are right; what they mean together has not been looked at.
-        return _checked(source, *plain(source.model_dump(exclude_unset=True)))
+        return _checked(source, *plain(source.model_dump(exclude_unset=True)), quiet=quiet)
     origin, content = _read(source, configs_dir)
     try:
-        return _checked(None, *plain(content))
+        return _checked(None, *plain(content), quiet=quiet)
     except ConfigError as error:
         if origin is not None:
             error.add_note(f"in {origin}")
         raise
 
 
-def _checked(config: Config | None, document: Node, problems: list[Problem]) -> Config:
+def _checked(
+    config: Config | None, document: Node, problems: list[Problem], *, quiet: bool
+) -> Config:
     # Of several problems at one place the first counts: not JSON, then our rules, then a model's
     # findings.
     problems += broken_rules(document)
@@ -60,8 +64,8 @@ def _checked(config: Config | None, document: Node, problems: list[Problem]) -> 
     problems += _not_also_wrong(list(unbuilt(document)), problems)
     if problems or config is None:
         raise refusal(problems, document)
-    for remark in remarks(document):
-        _warn(remark)
+    for remark in () if quiet else remarks(document):
+        warn(f"{path_of(remark.location)}: {remark.message}")
     return config
 
 
@@ -95,8 +99,8 @@ def _not_also_wrong(unbuilt_ones: list[Problem], wrong: list[Problem]) -> list[P
     ]
 
 
-def _warn(remark: Problem) -> None:
-    message = f"{path_of(remark.location)}: {remark.message}"
+def warn(message: str) -> None:
+    """Give a ConfigWarning that points to the user's own line."""
     warnings.warn(message, ConfigWarning, stacklevel=_first_level_outside())
 
 

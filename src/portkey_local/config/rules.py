@@ -99,11 +99,12 @@ def _wrong_with_host(host: str) -> str | None:
 
 
 def _milliseconds(location: Location, node: Node) -> Iterator[Problem]:
-    timeout = node.get("request_timeout")
-    if isinstance(timeout, int | float) and 0 < timeout < LOOKS_LIKE_SECONDS:
-        meant = f"{timeout * 1000:g} for {timeout} s"
-        message = f"{timeout} looks like seconds; a config counts milliseconds ({meant})"
-        yield Problem((*location, "request_timeout"), message)
+    for field in ("request_timeout", "stream_idle_timeout"):
+        timeout = node.get(field)
+        if isinstance(timeout, int | float) and 0 < timeout < LOOKS_LIKE_SECONDS:
+            meant = f"{timeout * 1000:g} for {timeout} s"
+            message = f"{timeout} looks like seconds; a config counts milliseconds ({meant})"
+            yield Problem((*location, field), message)
 
 
 def _ignored_beside_targets(location: Location, node: Node) -> Iterator[Problem]:

@@ -74,6 +74,8 @@ class _Stream:
         if self._over:
             return
         self._over = True
+        if self._reader.failed:
+            name, reason = "stream.interrupted", "error event"
         if self.call.emit is not None:
             facts = notes.usage_of(self._reader.usage)
             self.call.report(name, self.target, status=self.head.status, reason=reason, **facts)

@@ -31,7 +31,14 @@ MODEL_NEEDED = frozenset({"/chat/completions", "/completions", "/embeddings"})
 TEXT_ANSWERS = ("/audio/",)  # whose `response_format` may ask for plain text
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 EVENT_STREAM = "text/event-stream"
-TERMINAL_NEEDED = ("/chat/completions", "/completions", "/responses", "/threads")
+TERMINAL_NEEDED = (
+    "/audio/",
+    "/chat/completions",
+    "/completions",
+    "/images/",
+    "/responses",
+    "/threads",
+)
 
 
 class OpenAICodec:
@@ -84,10 +91,9 @@ class OpenAICodec:
 
     def reader(self, target: Target, request: Request) -> SseReader:
         """Return a fresh parser for one stream."""
-        asked = target.override.get("n", request.body.get("n") if request.body else None)
+        body = {**(request.body or {}), **target.override}
         return SseReader(
-            choices=asked if isinstance(asked, int) and asked > 0 else 1,
-            terminal_needed=request.path.startswith(TERMINAL_NEEDED),
+            choices=_choices(body), terminal_needed=request.path.startswith(TERMINAL_NEEDED)
         )
 
     def judge_first(self, target: Target, answer: Answer, event: ServerEvent) -> Failure | None:
@@ -113,6 +119,14 @@ class OpenAICodec:
             answer,
             redact_json(error, target),
         )
+
+
+def _choices(body: Mapping[str, Any]) -> int:
+    """Return how many choices a request asks for: `n` for each of its prompts."""
+    asked, prompt = body.get("n"), body.get("prompt")
+    several = isinstance(prompt, list) and prompt and not isinstance(prompt[0], int)
+    prompts = len(prompt) if several and isinstance(prompt, list) else 1
+    return prompts * (asked if isinstance(asked, int) and asked > 0 else 1)
 
 
 def merge(body: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

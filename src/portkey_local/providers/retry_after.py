@@ -7,11 +7,12 @@ gateway; `retry-after` is seconds or an HTTP date in any of the three forms of R
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
+NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
 
 
@@ -34,11 +35,7 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
 
 
 def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value >= 0 else None
+    return float(text) if NUMBER.fullmatch(text.strip()) else None
 
 
 def _until(date: str, wall: float) -> float | None:

@@ -43,6 +43,7 @@ class SseReader:
         self.complete = not terminal_needed
         self.ended = False
         self.malformed: str | None = None
+        self.failed = False
         self.usage: Mapping[str, Any] | None = None
         self._choices = choices
         self._finished: set[str] = set()
@@ -127,6 +128,8 @@ class SseReader:
         """Note usage and whether this event completes the stream."""
         if type(data) is not dict:
             return
+        if data.get("error"):
+            self.failed = True
         choices = data.get("choices")
         if choices and type(choices) is list:
             for choice in choices:

@@ -41,7 +41,10 @@ class AioResponse:
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         """Take a response whose body is unread."""
-        headers = {name.lower(): value for name, value in response.headers.items()}
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in response.raw_headers
+        }
         self.head = Answer(response.status, headers)
         self._response = response
         self._loop = asyncio.get_running_loop()
@@ -125,6 +128,8 @@ class AioWire:
                 timeout=timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 read_bufsize=READ_BUFFER,
+                max_line_size=READ_BUFFER,
+                max_field_size=READ_BUFFER,
             )
             self._sessions[loop] = session
         return session

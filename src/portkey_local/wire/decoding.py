@@ -8,45 +8,54 @@ from portkey_local.wire.contract import WireError
 
 ACCEPTED = "gzip, deflate"
 AUTO_HEADER = 47  # zlib: accept a gzip or a zlib header
+CODINGS = ("gzip", "x-gzip", "deflate")
 
 
 class Decoder:
-    """Undoes one content coding, chunk by chunk; raises `WireError` for bytes that are not coded
-    so.
-    """
+    """Undoes one content coding, chunk by chunk; raises `WireError` for bytes not coded so."""
 
     def __init__(self, coding: str) -> None:
         """Take the value of a Content-Encoding header."""
+        coding = coding.strip().lower()
+        if coding not in CODINGS:
+            msg = f"the answer's content coding is {coding!r}, which was not asked for"
+            raise WireError(msg)
         self._coding = coding
         self._inflate = zlib.decompressobj(AUTO_HEADER)
-        self._begun = False
+        self._head: bytes | None = b""  # what has come, until it is clear whether it has a header
 
     def decode(self, chunk: bytes) -> bytes:
         """Return the plain bytes of `chunk`."""
+        head, self._head = self._head, None if self._head is None else self._head + chunk
         try:
             plain = self._inflate.decompress(chunk)
         except zlib.error as error:
-            if self._coding != "deflate" or self._begun:
-                msg = f"the body is not {self._coding}: {error}"
-                raise WireError(msg) from None
-            self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)  # some servers leave the header out
-            plain = self._inflate.decompress(chunk)
-        self._begun = True
+            if self._coding != "deflate" or head is None:
+                raise self._broken(error) from None
+            plain = self._without_header(head + chunk)
+        if plain:
+            self._head = None
         return plain
 
+    def _without_header(self, chunk: bytes) -> bytes:
+        """Begin again with bare deflate: some servers leave zlib's header out."""
+        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._head = None
+        try:
+            return self._inflate.decompress(chunk)
+        except zlib.error as error:
+            raise self._broken(error) from None
+
+    def _broken(self, error: zlib.error) -> WireError:
+        return WireError(f"the body is not {self._coding}: {error}")
+
     def finish(self) -> None:
-        """Raise `WireError` when the coded body was cut short."""
-        if self._begun and not self._inflate.eof:
+        """Raise `WireError` when the coded body was cut short; an empty one was not begun."""
+        if not self._inflate.eof and self._head != b"":
             msg = f"the {self._coding} body was cut short"
             raise WireError(msg)
 
 
-def decoder_for(coding: str) -> Decoder | None:
-    """Return a decoder, None for no coding; raise `WireError` for one we did not ask for."""
-    coding = coding.strip().lower()
-    if coding in ("", "identity"):
-        return None
-    if coding in ("gzip", "x-gzip", "deflate"):
-        return Decoder(coding)
-    msg = f"the answer's content coding is {coding!r}, which was not asked for"
-    raise WireError(msg)
+def is_coded(coding: str) -> bool:
+    """Whether a Content-Encoding header says that a body must be decoded."""
+    return coding.strip().lower() not in ("", "identity")

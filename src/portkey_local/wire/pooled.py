@@ -12,7 +12,7 @@ import anyio
 
 from portkey_local.model import Answer, Packet
 from portkey_local.wire.contract import WireTimeout
-from portkey_local.wire.decoding import decoder_for
+from portkey_local.wire.decoding import Decoder, is_coded
 from portkey_local.wire.settings import Connections, core_library, prepare
 from portkey_local.wire.sync import (
     make_pool,
@@ -85,13 +85,15 @@ class PooledResponse:
         self.head = Answer(response.status, headers)
         self._response = response
         self._chunks = response.stream.__aiter__()
-        self._decoder = decoder_for(headers.get("content-encoding", ""))
+        self._coding = headers.get("content-encoding", "")
+        self._decoder: Decoder | None = None
 
     async def chunk(self, deadline: float) -> bytes | None:
         """Return the next bytes of the body, or None at its end."""
         data: bytes | None = await within(deadline, anext(self._chunks, None))
-        if self._decoder is None:
+        if not is_coded(self._coding):
             return data
+        self._decoder = self._decoder or Decoder(self._coding)
         if data is None:
             self._decoder.finish()
             return None

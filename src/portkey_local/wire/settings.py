@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import ssl
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from portkey_local.errors import ConfigError
+
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +31,30 @@ class Connections:
     max_keepalive_connections: int = 100
     keepalive_expiry: float = 5.0
     connect_timeout: float = 5.0
-    verify: bool | str | ssl.SSLContext = True
+    verify: bool | str | os.PathLike[str] | ssl.SSLContext = True
     proxy: str | None = None
     trust_env: bool = True
+
+    def __post_init__(self) -> None:
+        """Find what cannot work, before any call. Raises ConfigError."""
+        if isinstance(self.verify, (str, os.PathLike)) and not Path(self.verify).exists():
+            raise ConfigError("connections.verify", f"{str(self.verify)!r} does not exist")
+        if self.proxy is not None:
+            scheme = with_scheme(self.proxy).split("://")[0]
+            if scheme not in PROXY_SCHEMES:
+                schemes = ", ".join(PROXY_SCHEMES)
+                raise ConfigError("connections.proxy", f"{scheme!r} is none of {schemes}")
+            if scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
+                raise ConfigError("connections.proxy", "a SOCKS proxy needs the package socksio")
+        if self.max_connections < 1:
+            raise ConfigError("connections.max_connections", "must be 1 or more")
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return the TLS context, made by the HTTP library so that its CA rules hold."""
         if isinstance(self.verify, ssl.SSLContext):
             return self.verify
-        if isinstance(self.verify, str):
-            return _custom_authority(self.verify)
+        if isinstance(self.verify, (str, os.PathLike)):
+            return _custom_authority(Path(self.verify))
         context: ssl.SSLContext = http_library().create_ssl_context(
             verify=self.verify, trust_env=self.trust_env
         )
@@ -44,9 +63,10 @@ class Connections:
     def proxy_for(self, url: str) -> str | None:
         """Return the proxy that leads to `url`, or None."""
         if self.proxy is not None:
-            return self.proxy
+            return with_scheme(self.proxy)
         if not self.trust_env:
             return None
+        import urllib.parse
         import urllib.request  # loaded by `prepare`; slow, and only clients that are used need it
 
         parts = urllib.parse.urlsplit(url)
@@ -54,9 +74,12 @@ class Connections:
         if urllib.request.proxy_bypass(parts.hostname or ""):
             return None
         found = proxies.get(parts.scheme) or proxies.get("all")
-        if found and "://" not in found:
-            found = "http://" + found
-        return found
+        return with_scheme(found) if found else None
+
+
+def with_scheme(proxy: str) -> str:
+    """Return a proxy's URL; a bare host and port is one that speaks HTTP."""
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def prepare() -> None:
@@ -79,7 +102,7 @@ def core_library() -> Any:
     return module
 
 
-def _custom_authority(path: str) -> ssl.SSLContext:
-    if Path(path).is_dir():
+def _custom_authority(path: Path) -> ssl.SSLContext:
+    if path.is_dir():
         return ssl.create_default_context(capath=path)
     return ssl.create_default_context(cafile=path)

@@ -19,7 +19,7 @@ from typing import Any
 
 from portkey_local.model import Answer, Packet
 from portkey_local.wire.contract import WireError, WireTimeout
-from portkey_local.wire.decoding import ACCEPTED, decoder_for
+from portkey_local.wire.decoding import ACCEPTED, Decoder, is_coded
 from portkey_local.wire.settings import Connections, core_library, http_library, prepare
 
 MUCH = 2**16  # bytes of a request that are held back at most
@@ -112,7 +112,8 @@ class CoreResponse:
         self.head = Answer(response.status, headers)
         self._response = response
         self._chunks: Iterator[bytes] = iter(response.stream)
-        self._decoder = decoder_for(headers.get("content-encoding", ""))
+        self._coding = headers.get("content-encoding", "")
+        self._decoder: Decoder | None = None
 
     def chunk(self, deadline: float) -> bytes | None:
         """Return the next bytes of the body, or None at its end."""
@@ -121,8 +122,9 @@ class CoreResponse:
             data = next(self._chunks, None)
         except Exception as error:
             raise translated(error) from error
-        if self._decoder is None:
+        if not is_coded(self._coding):
             return data
+        self._decoder = self._decoder or Decoder(self._coding)
         if data is None:
             self._decoder.finish()
             return None
