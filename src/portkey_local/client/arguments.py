@@ -82,6 +82,15 @@ ROUTING = frozenset(
         "virtual_key",
     }
 )
+OF_ANY_TARGET = frozenset(  # of a config: what is not a host's, a key's or a provider's own
+    {
+        "override_params",
+        "request_timeout",
+        "retry",
+        "stream_idle_timeout",
+        "strict_open_ai_compliance",
+    }
+)
 CARRIED = frozenset({"metadata", "trace_id"})  # go along with a call and change no route
 ONE_CLIENT = frozenset(
     {"connections", "debug", "event_log", "http_client", "on_event", "rng", "virtual_keys", "wire"}
@@ -117,6 +126,16 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     known = ROUTING | ONE_CLIENT | FROM_OPENAI
     for name in given.keys() - known:
         _refuse(name, given[name], known)
+    _check_values(given)
+    kept = {name: value for name, value in given.items() if name in known}
+    for name in ("config", "virtual_keys"):
+        if isinstance(kept.get(name), Mapping):
+            kept[name] = copy.deepcopy(kept[name])  # what the caller changes later is not ours
+    return kept
+
+
+def _check_values(given: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a value that is of no use, or has no effect beside another."""
     if given.get("max_retries"):
         raise ConfigError(
             "max_retries",
@@ -130,11 +149,6 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         for name in ("connections", "wire"):
             if given.get(name) is not None:
                 raise ConfigError(name, "has no effect beside http_client, which makes connections")
-    kept = {name: value for name, value in given.items() if name in known}
-    for name in ("config", "virtual_keys"):
-        if isinstance(kept.get(name), Mapping):
-            kept[name] = copy.deepcopy(kept[name])  # what the caller changes later is not ours
-    return kept
 
 
 def _refuse(name: str, value: Any, known: frozenset[str]) -> None:
@@ -234,8 +248,7 @@ def _single(config: Any) -> dict[str, Any] | None:
     fields = _fields(config)
     if "targets" in fields:
         return None
-    gone = ("provider", "virtual_key", "api_key")
-    return {name: value for name, value in fields.items() if name not in gone}
+    return {name: value for name, value in fields.items() if name in OF_ANY_TARGET}
 
 
 def _milliseconds(name: str, seconds: Any) -> float:

@@ -76,9 +76,7 @@ class Routed:
             msg = f"{', '.join(sorted(wrong))}: belongs to the whole client; make a new one"
             raise TypeError(msg)
         twin = self.__class__.__new__(self.__class__)
-        cached = {
-            name for name in self.__dict__ if isinstance(_static(type(self), name), cached_property)
-        }
+        cached = _cached_names(type(self))
         twin.__dict__.update({k: v for k, v in self.__dict__.items() if k not in cached})
         routing = {name: value for name, value in new.items() if name in arguments.ROUTING}
         if routing.keys() - arguments.CARRIED:
@@ -266,5 +264,12 @@ def _plain_headers() -> Mapping[str, str]:
     return {"accept": JSON, "content-type": JSON, "user-agent": f"portkey-local/{own}"}
 
 
-def _static(owner: type, name: str) -> Any:
-    return inspect.getattr_static(owner, name, None)
+@lru_cache(maxsize=8)
+def _cached_names(owner: type) -> frozenset[str]:
+    """Return the names of a class's cached properties: they hold the client they were made for."""
+    return frozenset(
+        name
+        for base in owner.__mro__
+        for name, value in vars(base).items()
+        if isinstance(value, cached_property) or type(value).__name__ == "cached_property"
+    )

@@ -45,8 +45,14 @@ def _name(part: bytes) -> str:
 
 
 def _fields(key: str, value: Any) -> list[tuple[str, bytes]]:
+    """Return a parameter's form fields, named as the SDK names them."""
+    key = key.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     if value is None:
         return []
+    if isinstance(value, dict):
+        return [
+            field for name, inner in value.items() for field in _fields(f"{key}[{name}]", inner)
+        ]
     if isinstance(value, (list, tuple)):
         return [(f"{key}[]", _text(item)) for item in value]
     return [(key, _text(value))]

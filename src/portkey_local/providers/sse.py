@@ -125,24 +125,27 @@ class SseReader:
         return ServerEvent(name, data, block + b"\n\n")
 
     def _judge(self, data: Any) -> None:
-        """Note usage and whether this event completes the stream."""
+        """Note usage, an error, and whether this event completes the stream."""
         if type(data) is not dict:
             return
         if data.get("error"):
             self.failed = True
         choices = data.get("choices")
         if choices and type(choices) is list:
-            for choice in choices:
-                if type(choice) is dict and choice.get("finish_reason"):
-                    self._finished.add(str(choice.get("index", 0)))
-                    if len(self._finished) >= self._choices:
-                        self.complete = True
+            self._note_choices(choices)
         elif type(kind := data.get("type")) is str and kind in TERMINAL_TYPES:
             self.complete = True
-        if (usage := data.get("usage")) or (
-            type(response := data.get("response")) is dict and (usage := response.get("usage"))
-        ):
+        response = data.get("response")
+        usage = data.get("usage") or (response.get("usage") if type(response) is dict else None)
+        if usage:
             self.usage = usage
+
+    def _note_choices(self, choices: list[Any]) -> None:
+        for choice in choices:
+            if type(choice) is dict and choice.get("finish_reason"):
+                self._finished.add(str(choice.get("index", 0)))
+                if len(self._finished) >= self._choices:
+                    self.complete = True
 
 
 def decode_json(payload: bytes) -> Any:

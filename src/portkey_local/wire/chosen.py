@@ -24,7 +24,8 @@ class ChosenWire:
     def __init__(self, settings: Connections | None = None, kind: Kind = "aiohttp") -> None:
         """Make no connection yet."""
         self._settings = settings or Connections()
-        self._aio = _aiohttp(self._settings) if kind == "aiohttp" else None
+        by_aiohttp = kind == "aiohttp" and not self._settings.uses_socks()
+        self._aio = _aiohttp(self._settings) if by_aiohttp else None
         self._pooled: dict[Any, PooledWire] = {}
         if self._aio is None:
             PooledWire(self._settings)  # loads its libraries, before any call's deadline runs

@@ -60,6 +60,15 @@ class Connections:
         )
         return context
 
+    def uses_socks(self) -> bool:
+        """Whether a SOCKS proxy may be on the way, which aiohttp does not speak."""
+        if self.proxy is not None:
+            return self.proxy.startswith("socks")
+        import urllib.request
+
+        proxies = urllib.request.getproxies() if self.trust_env else {}
+        return any(proxy.startswith("socks") for proxy in proxies.values())
+
     def proxy_for(self, url: str) -> str | None:
         """Return the proxy that leads to `url`, or None."""
         if self.proxy is not None:
