@@ -76,7 +76,8 @@ class Routed:
             msg = f"{', '.join(sorted(wrong))}: belongs to the whole client; make a new one"
             raise TypeError(msg)
         twin = self.__class__.__new__(self.__class__)
-        cached = _cached_names(type(self))
+        owner: Any = type(self)
+        cached = _cached_names(owner)
         twin.__dict__.update({k: v for k, v in self.__dict__.items() if k not in cached})
         routing = {name: value for name, value in new.items() if name in arguments.ROUTING}
         if routing.keys() - arguments.CARRIED:
