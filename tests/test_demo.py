@@ -18,12 +18,12 @@ from typer.testing import CliRunner
 from portkey_local.cli import app
 from portkey_local.demo import program
 from portkey_local.demo.judge import differences
-from portkey_local.demo.outline import in_one_line
 from portkey_local.demo.recordings import recorded
 from portkey_local.demo.scenes import Expected, all_fail, cut_stream, reset, scenes, timeout
 from portkey_local.demo.stage import Got, Report, play
-from portkey_local.demo.story import Next, Try, came_back, what_next, why
 from portkey_local.model import Event
+from portkey_local.report.outline import in_one_line
+from portkey_local.report.story import Next, Try, came_back, what_next, why
 from portkey_local.testing import Step
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"

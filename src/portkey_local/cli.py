@@ -82,7 +82,7 @@ def check(
     no_keys: Annotated[bool, typer.Option("--no-keys", help="Do not look for keys.")] = False,
 ) -> None:
     """See what a config does, and what is wrong with it, before any call."""
-    from portkey_local.demo.findings import examine
+    from portkey_local.report.findings import examine
 
     with _plainly():
         found = examine(sys.stdin.read() if config == "-" else config, with_keys=not no_keys)
@@ -138,7 +138,7 @@ def ask(
 
 
 def _print_findings(title: str, found: Mapping[str, Any]) -> None:
-    from portkey_local.demo.outline import tree_of
+    from portkey_local.report.outline import tree_of
 
     if found["config"]:
         _console().print(tree_of(title, found["config"]))
@@ -221,9 +221,9 @@ def _model_for(provider: str) -> str:
 def _ask(call: Mapping[str, Any], given: Mapping[str, Any], *, trace: bool) -> None:
     """Make the call and print the answer; show what was tried, however it ended."""
     from portkey_local import Portkey
-    from portkey_local.demo.findings import noted_warnings
-    from portkey_local.demo.story import tries_of
-    from portkey_local.demo.tables import tries_table
+    from portkey_local.report.findings import noted_warnings
+    from portkey_local.report.story import tries_of
+    from portkey_local.report.tables import tries_table
 
     events: list[Event] = []
     with noted_warnings() as remarks:

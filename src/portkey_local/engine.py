@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from portkey_local.events import EventLog, listener_of
-from portkey_local.model import Call, Outcome, Request, Rng, empty
+from portkey_local.model import Call, Outcome, Request, Rng, Target, empty
 
 if TYPE_CHECKING:
     from portkey_local.compile import Compiled
@@ -126,12 +126,17 @@ class Engine:
 
 def facts(call: Call, outcome: Outcome) -> dict[str, str]:
     """Return the `x-portkey-*` headers of an outcome."""
-    headers = {"x-portkey-trace-id": call.trace_id}
-    if outcome.target is not None:
+    return headers_of(call.trace_id, outcome.target, outcome.retries)
+
+
+def headers_of(trace_id: str, target: Target | None, retries: int) -> dict[str, str]:
+    """Return the `x-portkey-*` headers; without a target there is the trace id alone."""
+    headers = {"x-portkey-trace-id": trace_id}
+    if target is not None:
         headers |= {
-            "x-portkey-last-used-option-index": outcome.target.path,
-            "x-portkey-provider": outcome.target.provider,
-            "x-portkey-retry-attempt-count": str(outcome.retries),
+            "x-portkey-last-used-option-index": target.path,
+            "x-portkey-provider": target.provider,
+            "x-portkey-retry-attempt-count": str(retries),
             "x-portkey-cache-status": "DISABLED",
         }
     return headers

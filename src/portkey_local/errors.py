@@ -4,12 +4,12 @@
     ConfigWarning(UserWarning)          you, perhaps: a config that is taken but looks odd
     Failure (a value)                   they, inside the kernel: a status or a kind; never raised
       raised at the client's door as the installed openai package's own class:
-      APIStatusError and its children   a provider's answer; 400 when routing finds no target;
-                                        446 GuardrailDenied (the one subclass of ours)
+      APIStatusError and its children   a provider's answer; 400 when routing finds no target
       APITimeoutError                   our time limits (408 to on_status_codes)
       APIConnectionError                network (500 to on_status_codes)
       APIError                          an answer that is not what it must be
       StreamInterrupted(APIError)       they, after the commit point
+    HostedOnlyError(OpenAIError)        you: a resource that only the hosted product has
 
 Ground rules: this file imports next to nothing, because every floor imports it; the classes that
 derive from openai's live with the clients and load with them. No message here or elsewhere ever

@@ -14,9 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Self, TypeAlias
 
-from portkey_local.drivers.aio import AsyncDriver
 from portkey_local.drivers.streams import StreamBroken
-from portkey_local.drivers.sync import SyncDriver
 from portkey_local.engine import Engine, Plan, facts
 from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Request, ServerEvent
 from portkey_local.providers.sse import decode_json
@@ -144,10 +142,13 @@ def seconds_of(timeout: Any) -> float:
 class _Bridge:
     """What both transports share: from the library's message to a call, and back."""
 
-    def __init__(self, library: Any, engine: Engine, plan: Plan) -> None:
-        self._library = library
+    _library: Any
+
+    def __init__(self, driver: Any, engine: Engine, plan: Plan, broken: Broken) -> None:
+        self._driver = driver
         self._engine = engine
         self._plan = plan
+        self._broken = broken
 
     def call(self, message: Any, content: bytes) -> tuple[Call, Plan]:
         plan = message.extensions.get(EXTENSION) or self._plan
@@ -235,48 +236,30 @@ def transports(library: Any) -> tuple[type, type]:  # noqa: C901 - four small cl
         async def aclose(self) -> None:
             await self._events.close()
 
-    class RouterTransport(library.BaseTransport):  # type: ignore[misc]
+    class RouterTransport(_Bridge, library.BaseTransport):  # type: ignore[misc]
         """Routes every request; `broken` makes the exception of a stream that breaks."""
 
-        def __init__(
-            self,
-            driver: SyncDriver,
-            engine: Engine,
-            plan: Plan,
-            broken: Broken,
-        ) -> None:
-            self._driver = driver
-            self._bridge = _Bridge(library, engine, plan)
-            self._broken = broken
+        _library = library
 
         def handle_request(self, request: Any) -> Any:
-            call, plan = self._bridge.call(request, request.read())
+            call, plan = self.call(request, request.read())
             outcome = self._driver.run(plan.router.route(call))
             stream = None
             if isinstance(outcome, Reply) and outcome.stream is not None:
                 stream = Bytes(outcome.stream, self._broken)
-            return self._bridge.response(call, outcome, stream)
+            return self.response(call, outcome, stream)
 
-    class AsyncRouterTransport(library.AsyncBaseTransport):  # type: ignore[misc]
+    class AsyncRouterTransport(_Bridge, library.AsyncBaseTransport):  # type: ignore[misc]
         """Routes every request; `broken` makes the exception of a stream that breaks."""
 
-        def __init__(
-            self,
-            driver: AsyncDriver,
-            engine: Engine,
-            plan: Plan,
-            broken: Broken,
-        ) -> None:
-            self._driver = driver
-            self._bridge = _Bridge(library, engine, plan)
-            self._broken = broken
+        _library = library
 
         async def handle_async_request(self, request: Any) -> Any:
-            call, plan = self._bridge.call(request, await request.aread())
+            call, plan = self.call(request, await request.aread())
             outcome = await self._driver.run(plan.router.route(call))
             stream = None
             if isinstance(outcome, Reply) and outcome.stream is not None:
                 stream = AsyncBytes(outcome.stream, self._broken)
-            return self._bridge.response(call, outcome, stream)
+            return self.response(call, outcome, stream)
 
     return RouterTransport, AsyncRouterTransport

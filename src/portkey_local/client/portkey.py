@@ -10,7 +10,7 @@ import openai
 from portkey_local.client.arguments import Arguments
 from portkey_local.client.failures import exception, http_library, interrupted, response_of
 from portkey_local.client.results import build, with_headers
-from portkey_local.client.routed import Routed, body_of, mark_text
+from portkey_local.client.routed import Routed, mark_text
 from portkey_local.client.streams import AsyncPortkeyStream, PortkeyStream, chunk_type
 from portkey_local.drivers.aio import AsyncDriver
 from portkey_local.drivers.streams import StreamBroken
@@ -118,36 +118,8 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
         if isinstance(outcome, Failure):
             raise exception(self, call, outcome)
         if outcome.stream is not None:
-            return PortkeyStream(self, cast_to, options, call, outcome)
+            return PortkeyStream(cast_to, options, call, outcome)
         return build(cast_to, call, outcome, options)
-
-    def post(self, path: str, **arguments: Any) -> Any:
-        """Post to any path: with `cast_to` as the SDK does, without it the arguments are the
-        body.
-        """
-        if "cast_to" in arguments:
-            return super().post(path, **arguments)
-        return super().post(path, cast_to=object, body=body_of(arguments))
-
-    def put(self, path: str, **arguments: Any) -> Any:
-        """Put to any path, as `post` posts."""
-        if "cast_to" in arguments:
-            return super().put(path, **arguments)
-        return super().put(path, cast_to=object, body=body_of(arguments))
-
-    def patch(self, path: str, **arguments: Any) -> Any:
-        """Patch at any path, as `post` posts."""
-        if "cast_to" in arguments:
-            return super().patch(path, **arguments)
-        return super().patch(path, cast_to=object, body=body_of(arguments))
-
-    def get(self, path: str, **arguments: Any) -> Any:
-        """Get any path: without `cast_to` the decoded JSON comes back."""
-        return super().get(path, **{"cast_to": object, **arguments})
-
-    def delete(self, path: str, **arguments: Any) -> Any:
-        """Delete any path: without `cast_to` the decoded JSON comes back."""
-        return super().delete(path, **{"cast_to": object, **arguments})
 
     def is_closed(self) -> bool:
         """Whether the client was closed."""
@@ -230,36 +202,8 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
         if isinstance(outcome, Failure):
             raise exception(self, call, outcome)
         if outcome.stream is not None:
-            return AsyncPortkeyStream(self, cast_to, options, call, outcome)
+            return AsyncPortkeyStream(cast_to, options, call, outcome)
         return build(cast_to, call, outcome, options)
-
-    async def post(self, path: str, **arguments: Any) -> Any:
-        """Post to any path: with `cast_to` as the SDK does, without it the arguments are the
-        body.
-        """
-        if "cast_to" in arguments:
-            return await super().post(path, **arguments)
-        return await super().post(path, cast_to=object, body=body_of(arguments))
-
-    async def put(self, path: str, **arguments: Any) -> Any:
-        """Put to any path, as `post` posts."""
-        if "cast_to" in arguments:
-            return await super().put(path, **arguments)
-        return await super().put(path, cast_to=object, body=body_of(arguments))
-
-    async def patch(self, path: str, **arguments: Any) -> Any:
-        """Patch at any path, as `post` posts."""
-        if "cast_to" in arguments:
-            return await super().patch(path, **arguments)
-        return await super().patch(path, cast_to=object, body=body_of(arguments))
-
-    async def get(self, path: str, **arguments: Any) -> Any:
-        """Get any path: without `cast_to` the decoded JSON comes back."""
-        return await super().get(path, **{"cast_to": object, **arguments})
-
-    async def delete(self, path: str, **arguments: Any) -> Any:
-        """Delete any path: without `cast_to` the decoded JSON comes back."""
-        return await super().delete(path, **{"cast_to": object, **arguments})
 
     def is_closed(self) -> bool:
         """Whether the client was closed."""

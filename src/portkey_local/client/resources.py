@@ -72,7 +72,7 @@ def _for_the_sdk(arguments: dict[str, Any]) -> dict[str, Any]:
 def _request(client: Any, arguments: dict[str, Any]) -> Request | None:
     """Return the request of plain arguments, or None."""
     plain = _body(arguments)
-    if plain is None or client._strict_response_validation:
+    if plain is None:
         return None
     body, encoded = plain
     stream = body.get("stream") is True

@@ -13,26 +13,30 @@ from typing import Any
 from openai import BaseModel, NotGiven
 
 from portkey_local.client.construct import construct
-from portkey_local.engine import facts
-from portkey_local.model import Call, Reply
+from portkey_local.engine import headers_of
+from portkey_local.model import Call, Reply, Target
 from portkey_local.transport import EXTENSION
 
 PREFIX = "x-portkey-"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Headers:
-    """The `x-portkey-*` headers of a result without their prefix, when called."""
+    """The `x-portkey-*` headers of a result without their prefix, when called.
 
-    call: Call
-    reply: Reply
+    It keeps neither the request nor the answer: results may be kept by the thousand.
+    """
+
+    trace_id: str
+    target: Target | None
+    retries: int
 
     def __call__(self) -> dict[str, str]:
         """Return for example `{"provider": "openai", "retry-attempt-count": "0", ...}`."""
-        return short(facts(self.call, self.reply))
+        return short(headers_of(self.trace_id, self.target, self.retries))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as the plain headers: a call holds what cannot be pickled."""
+        """Pickle as the plain headers: a target holds a key."""
         return Known, (self(),)
 
 
@@ -66,12 +70,13 @@ def build(cast_to: Any, call: Call, reply: Reply, options: Any = None) -> Any:
         result = options.post_parser(result)
     if isinstance(result, BaseModel):
         result.__dict__["_request_id"] = reply.answer.headers.get("x-request-id")
-        result.__dict__["get_headers"] = Headers(call, reply)
+        result.__dict__["get_headers"] = Headers(call.trace_id, reply.target, reply.retries)
     return result
 
 
 def with_headers(result: Any, response: Any) -> Any:
     """Return a result of the transport's way with `get_headers` on it, where it can have that."""
     if isinstance(result, BaseModel) and EXTENSION in response.extensions:
-        result.__dict__["get_headers"] = Headers(*response.extensions[EXTENSION])
+        call, reply = response.extensions[EXTENSION]
+        result.__dict__["get_headers"] = Headers(call.trace_id, reply.target, reply.retries)
     return result

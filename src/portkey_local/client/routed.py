@@ -109,11 +109,33 @@ class Routed:
         targets = ", ".join(f"{t.path}={t.provider}" for t in self._plan.router.targets)
         return f"<{type(self).__name__} {targets or 'without a target'}>"
 
+    # --- raw calls: with `cast_to` as the SDK has them, without it decoded JSON comes back
+
+    def post(self: Any, path: str, **arguments: Any) -> Any:
+        """Post to any path; without `cast_to`, the arguments (or `body`) are the body."""
+        return super().post(path, **_with_body(arguments))  # type: ignore[misc]
+
+    def put(self: Any, path: str, **arguments: Any) -> Any:
+        """Put to any path, as `post` posts."""
+        return super().put(path, **_with_body(arguments))  # type: ignore[misc]
+
+    def patch(self: Any, path: str, **arguments: Any) -> Any:
+        """Patch at any path, as `post` posts."""
+        return super().patch(path, **_with_body(arguments))  # type: ignore[misc]
+
+    def get(self: Any, path: str, **arguments: Any) -> Any:
+        """Get any path."""
+        return super().get(path, **{"cast_to": object, **arguments})  # type: ignore[misc]
+
+    def delete(self: Any, path: str, **arguments: Any) -> Any:
+        """Delete any path."""
+        return super().delete(path, **{"cast_to": object, **arguments})  # type: ignore[misc]
+
     # --- the fast door
 
     def _fast_request(self: Any, cast_to: Any, options: Any, *, stream: bool) -> Request | None:
         """Return the request of a call that the fast door can take, else None."""
-        if not _is_plain_json(options) or self._strict_response_validation:
+        if not _is_plain_json(options):
             return None
         if not (stream or _is_model(cast_to)):
             return None
@@ -121,7 +143,7 @@ class Routed:
         if headers is None:
             return None
         try:
-            body, encoded = _body(options)
+            body, encoded = _json_of(options)
         except (TypeError, ValueError):  # dates, models: the SDK knows how to write them
             return None
         method = options.method.upper()
@@ -212,15 +234,17 @@ def _merged(custom: Mapping[str, Any]) -> dict[str, str]:
     return passed_on({name: value for name, value in merged.items() if isinstance(value, str)})
 
 
-def body_of(arguments: Mapping[str, Any]) -> Any:
-    """Return the body of a raw call: `body` alone, or else all the arguments."""
+def _with_body(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return a raw call's arguments as the SDK takes them: the body is `body` alone, or all."""
+    if "cast_to" in arguments:
+        return arguments
     if "body" not in arguments:
-        return dict(arguments)
+        return {"cast_to": object, "body": arguments}
     if len(arguments) > 1:
         others = ", ".join(sorted(arguments.keys() - {"body"}))
         msg = f"give either body= or the body's fields as arguments, not both ({others})"
         raise TypeError(msg)
-    return arguments["body"]
+    return {"cast_to": object, **arguments}
 
 
 def mark_text(cast_to: Any, options: Any) -> None:
@@ -237,7 +261,7 @@ def _is_plain_json(options: Any) -> bool:
     return options.json_data is None or isinstance(options.json_data, dict)
 
 
-def _body(options: Any) -> tuple[dict[str, Any] | None, bytes | None]:
+def _json_of(options: Any) -> tuple[dict[str, Any] | None, bytes | None]:
     """Return a JSON body and its bytes; raise TypeError or ValueError for what is no plain JSON."""
     if options.json_data is None and not options.extra_json:
         return None, None

@@ -6,7 +6,7 @@ SDK's own decoding of bytes is left out, because the events have been parsed on 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -31,31 +31,22 @@ def chunk_type(cast_to: Any, stream_cls: Any) -> Any:
 
 
 class _Chunks:
-    """What both forms share: from an event to a chunk of the SDK's."""
+    """From a reply's events to chunks of the SDK's, and to its exceptions.
 
-    def __init__(self, client: Any, cast_to: Any, options: Any, call: Call, reply: Reply) -> None:
-        self._client = client
-        self._options = options
-        self._call = call
-        self._reply = reply
+    Apart from the stream itself: a generator over this one makes no reference cycle, so a stream
+    that is dropped in the middle gives its connection back at once.
+    """
+
+    def __init__(self, cast_to: Any, options: Any, call: Call, reply: Reply) -> None:
+        self.call = call
+        self.reply = reply
         self._construct = converter(cast_to)
         self._named = bool(options is not None and options.synthesize_event_and_data)
 
-    def _response(self) -> Any:
-        return response_of(http_library(), self._call, self._reply)
+    def response(self) -> Any:
+        return response_of(http_library(), self.call, self.reply)
 
-    def __getattr__(self, name: str) -> Any:
-        """Make `response` when it is asked for: the answer as the HTTP library's own object."""
-        if name == "response":
-            self.response = self._response()
-            return self.response
-        raise AttributeError(name)
-
-    def get_headers(self) -> dict[str, str]:
-        """Return the `x-portkey-*` headers without their prefix."""
-        return short(facts(self._call, self._reply))
-
-    def _chunk(self, event: ServerEvent) -> Any:
+    def chunk(self, event: ServerEvent) -> Any:
         data = event.data
         thread = event.name is not None and event.name.startswith("thread.")
         if type(data) is dict and data.get("error") and (not thread or event.name == "error"):
@@ -69,64 +60,87 @@ class _Chunks:
         message = error.get("message") if isinstance(error, dict) else None
         if not isinstance(message, str) or not message:
             message = "An error occurred during streaming"
-        target = self._reply.target
-        response = self._response()
+        target = self.reply.target
+        response = self.response()
         raised = APIError(message, response.request, body=redact_json(error, target))
         raised.response = response  # type: ignore[attr-defined]
-        told(raised, message, self._call, target)
+        told(raised, message, self.call, target)
         raise raised
 
-    def _interrupted(self, broken: StreamBroken) -> APIError:
-        return interrupted(self._call, self._reply.target, self._response(), broken)
+    def interrupted(self, broken: StreamBroken) -> APIError:
+        return interrupted(self.call, self.reply.target, self.response(), broken)
 
 
-class PortkeyStream(_Chunks, Stream[T]):
+def _iterate(chunks: _Chunks) -> Iterator[Any]:
+    """Yield the chunks; close the answer whatever happens."""
+    events = chunks.reply.stream
+    try:
+        for event in events:
+            if event.data is not DONE:
+                yield chunks.chunk(event)
+    except StreamBroken as broken:
+        raise chunks.interrupted(broken) from broken
+    finally:
+        events.close()
+
+
+async def _iterate_async(chunks: _Chunks) -> AsyncGenerator[Any, None]:
+    """Yield the chunks; close the answer whatever happens."""
+    events = chunks.reply.stream
+    try:
+        async for event in events:
+            if event.data is not DONE:
+                yield chunks.chunk(event)
+    except StreamBroken as broken:
+        raise chunks.interrupted(broken) from broken
+    finally:
+        await events.close()
+
+
+class _Facts:
+    """What both forms tell of the route."""
+
+    _chunks: _Chunks
+    response: Any
+
+    def __getattr__(self, name: str) -> Any:
+        """Make `response` when it is asked for: the answer as the HTTP library's own object."""
+        if name == "response":
+            self.response = self._chunks.response()
+            return self.response
+        msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+        raise AttributeError(msg)
+
+    def get_headers(self) -> dict[str, str]:
+        """Return the `x-portkey-*` headers without their prefix."""
+        return short(facts(self._chunks.call, self._chunks.reply))
+
+
+class PortkeyStream(_Facts, Stream[T]):
     """A synchronous stream of chunks; close it, or use it as a context manager, to leave early."""
 
-    def __init__(self, client: Any, cast_to: Any, options: Any, call: Call, reply: Reply) -> None:
+    def __init__(self, cast_to: Any, options: Any, call: Call, reply: Reply) -> None:
         """Take over an open reply."""
-        _Chunks.__init__(self, client, cast_to, options, call, reply)
-        self._iterator = self.__stream__()
-
-    def __stream__(self) -> Iterator[T]:
-        """Yield the chunks; close the answer whatever happens."""
-        events = self._reply.stream
-        try:
-            for event in events:
-                if event.data is not DONE:
-                    yield self._chunk(event)
-        except StreamBroken as broken:
-            raise self._interrupted(broken) from broken
-        finally:
-            events.close()
+        self._chunks = _Chunks(cast_to, options, call, reply)
+        self._iterator = _iterate(self._chunks)
 
     def close(self) -> None:
         """Close the answer and release the connection."""
-        self._reply.stream.close()
+        self._chunks.reply.stream.close()
 
 
-class AsyncPortkeyStream(_Chunks, AsyncStream[T]):
-    """An asynchronous stream of chunks; close it, or use it as a context manager, to leave
-    early.
-    """
+class AsyncPortkeyStream(_Facts, AsyncStream[T]):
+    """An asynchronous stream of chunks; close it, or use it with `async with`, to leave early."""
 
-    def __init__(self, client: Any, cast_to: Any, options: Any, call: Call, reply: Reply) -> None:
+    def __init__(self, cast_to: Any, options: Any, call: Call, reply: Reply) -> None:
         """Take over an open reply."""
-        _Chunks.__init__(self, client, cast_to, options, call, reply)
-        self._iterator = self.__stream__()
-
-    async def __stream__(self) -> AsyncIterator[T]:
-        """Yield the chunks; close the answer whatever happens."""
-        events = self._reply.stream
-        try:
-            async for event in events:
-                if event.data is not DONE:
-                    yield self._chunk(event)
-        except StreamBroken as broken:
-            raise self._interrupted(broken) from broken
-        finally:
-            await events.close()
+        self._chunks = _Chunks(cast_to, options, call, reply)
+        self._iterator = self._events = _iterate_async(self._chunks)
 
     async def close(self) -> None:
         """Close the answer and release the connection."""
-        await self._reply.stream.close()
+        if not getattr(
+            self._events, "ag_running", False
+        ):  # by a reader in another task, which will see the end
+            await self._events.aclose()
+        await self._chunks.reply.stream.close()

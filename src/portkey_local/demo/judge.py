@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Final
 
 from portkey_local.demo.stage import Got, Report
-from portkey_local.demo.story import Next
+from portkey_local.report.story import Next
 
 __all__ = ["differences"]
 

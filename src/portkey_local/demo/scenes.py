@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from portkey_local.demo.recordings import Recording, recorded
-from portkey_local.demo.story import Next
+from portkey_local.report.story import Next
 from portkey_local.testing import Fault, Step, error
 
 __all__ = ["Expected", "Scene", "scenes"]

@@ -19,10 +19,10 @@ from rich.table import Table
 from rich.text import Text
 
 from portkey_local.demo.judge import differences
-from portkey_local.demo.outline import in_one_line
 from portkey_local.demo.stage import Report
-from portkey_local.demo.story import Next, why
-from portkey_local.demo.tables import shares_table, tries_table
+from portkey_local.report.outline import in_one_line
+from portkey_local.report.story import Next, why
+from portkey_local.report.tables import shares_table, tries_table
 
 __all__ = ["facts", "print_report"]
 

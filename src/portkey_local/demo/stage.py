@@ -16,8 +16,8 @@ from typing import Any
 import portkey_local.wire.aio  # noqa: F401 - loaded now, so that no scene's time has it in it
 from portkey_local import AsyncPortkey, Connections, Portkey
 from portkey_local.demo.scenes import Scene
-from portkey_local.demo.story import Try, tries_of
 from portkey_local.model import Event
+from portkey_local.report.story import Try, tries_of
 from portkey_local.testing import Loopback
 
 __all__ = ["Got", "Report", "play"]

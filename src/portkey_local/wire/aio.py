@@ -18,11 +18,11 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from portkey_local.model import Answer, Packet
+from portkey_local.model import Packet
 from portkey_local.wire.contract import WireError, WireTimeout
+from portkey_local.wire.decoding import ACCEPTED, Coded
 from portkey_local.wire.settings import Connections, prepare
 
-KEEPALIVE = 15.0  # seconds; aiohttp's own default
 READ_BUFFER = 2**17
 TRANSLATIONS: tuple[tuple[Any, type[Exception], str | None], ...] = (  # the first that fits
     (aiohttp.ConnectionTimeoutError, WireTimeout, "ConnectTimeout"),
@@ -36,16 +36,12 @@ TRANSLATIONS: tuple[tuple[Any, type[Exception], str | None], ...] = (  # the fir
 )
 
 
-class AioResponse:
+class AioResponse(Coded):
     """An answer of aiohttp's."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         """Take a response whose body is unread."""
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in response.raw_headers
-        }
-        self.head = Answer(response.status, headers)
+        super().__init__(response.status, response.raw_headers)
         self._response = response
         self._loop = asyncio.get_running_loop()
 
@@ -59,11 +55,13 @@ class AioResponse:
         content = self._response.content
         try:
             if content.at_eof():
-                return None
+                return self.plain(None)
             if data := content.read_nowait():
-                return data  # what has come needs no timer, and that is most of a call's chunks
+                return self.plain(
+                    data
+                )  # what has come needs no timer, and that is most of a call's chunks
             async with _limit(deadline):
-                return await content.readany() or None
+                return self.plain(await content.readany() or None)
         except Exception as error:  # noqa: BLE001 - raised again below, what is unknown as it is
             failure = _translated(error)
         raise failure
@@ -79,7 +77,7 @@ class AioWire:
     def __init__(self, settings: Connections | None = None) -> None:
         """Make no connection yet."""
         self._settings = settings or Connections()
-        prepare()
+        prepare(self._settings)
         self._begin()
         _alive.add(self)
 
@@ -120,7 +118,8 @@ class AioWire:
         if session is None or session.closed:
             self._forget_dead_loops()
             connector = aiohttp.TCPConnector(
-                limit=self._settings.max_connections, keepalive_timeout=KEEPALIVE
+                limit=self._settings.max_connections,
+                keepalive_timeout=self._settings.keepalive_expiry,
             )
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._settings.connect_timeout)
             session = aiohttp.ClientSession(
@@ -128,6 +127,8 @@ class AioWire:
                 timeout=timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 read_bufsize=READ_BUFFER,
+                headers={"Accept-Encoding": ACCEPTED},
+                auto_decompress=False,  # aiohttp's own would hide the status behind a coding
                 max_line_size=READ_BUFFER,
                 max_field_size=READ_BUFFER,
             )

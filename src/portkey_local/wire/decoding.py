@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 
+from portkey_local.model import Answer
 from portkey_local.wire.contract import WireError
 
 ACCEPTED = "gzip, deflate"
@@ -54,6 +56,34 @@ class Decoder:
         if not self._inflate.eof and self._head != b"":
             msg = f"the {self._coding} body was cut short"
             raise WireError(msg)
+
+
+class Coded:
+    """The body of an answer that may be coded; a wire's response inherits from it."""
+
+    def __init__(self, status: int, raw_headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take the head of an answer as it came."""
+        self.head = head_of(status, raw_headers)
+        self._coding = self.head.headers.get("content-encoding", "")
+        self._decoder: Decoder | None = None
+
+    def plain(self, data: bytes | None) -> bytes | None:
+        """Return the plain bytes of a chunk, None at the body's end."""
+        if not is_coded(self._coding):
+            return data
+        self._decoder = self._decoder or Decoder(self._coding)
+        if data is None:
+            self._decoder.finish()
+            return None
+        return self._decoder.decode(data)
+
+
+def head_of(status: int, raw_headers: Iterable[tuple[bytes, bytes]]) -> Answer:
+    """Return an answer's head; header bytes are read one by one, whatever their charset."""
+    headers = {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw_headers
+    }
+    return Answer(status, headers)
 
 
 def is_coded(coding: str) -> bool:

@@ -149,6 +149,7 @@ class GivenAsyncResponse(_Body):
 
     async def close(self) -> None:
         """Close the answer."""
+        await self._chunks.aclose()
         await self._response.aclose()
 
 

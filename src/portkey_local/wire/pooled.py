@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import anyio
 
-from portkey_local.model import Answer, Packet
+from portkey_local.model import Packet
 from portkey_local.wire.contract import WireTimeout
-from portkey_local.wire.decoding import Decoder, is_coded
+from portkey_local.wire.decoding import Coded
 from portkey_local.wire.settings import Connections, core_library, prepare
 from portkey_local.wire.sync import (
     make_pool,
@@ -73,31 +73,19 @@ class _Backend:
         await self._inner.sleep(seconds)
 
 
-class PooledResponse:
+class PooledResponse(Coded):
     """An answer of httpcore's."""
 
     def __init__(self, response: Any) -> None:
         """Take a response whose body is unread."""
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in response.headers
-        }
-        self.head = Answer(response.status, headers)
+        super().__init__(response.status, response.headers)
         self._response = response
         self._chunks = response.stream.__aiter__()
-        self._coding = headers.get("content-encoding", "")
-        self._decoder: Decoder | None = None
 
     async def chunk(self, deadline: float) -> bytes | None:
         """Return the next bytes of the body, or None at its end."""
         data: bytes | None = await within(deadline, anext(self._chunks, None))
-        if not is_coded(self._coding):
-            return data
-        self._decoder = self._decoder or Decoder(self._coding)
-        if data is None:
-            self._decoder.finish()
-            return None
-        return self._decoder.decode(data)
+        return self.plain(data)
 
     async def close(self) -> None:
         """Give the connection back, or close it; shielded, so that a cancelled task leaves no
@@ -117,7 +105,7 @@ class PooledWire:
     def __init__(self, settings: Connections | None = None) -> None:
         """Make no connection yet."""
         self._settings = settings or Connections()
-        prepare()
+        prepare(self._settings)
         self._pools: dict[tuple[bool, str | None], Any] = {}
         self._routes: dict[str, Any] = {}
 

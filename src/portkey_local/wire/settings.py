@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from portkey_local.errors import ConfigError
+from portkey_local.wire.contract import CONNECT_TIMEOUT
 
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
@@ -24,13 +25,14 @@ class Connections:
     `verify` is True, a path to a CA bundle or directory, or an `ssl.SSLContext`; False checks no
     certificate. `proxy` is one proxy URL for everything; without it, and with `trust_env`, the
     environment's HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY decide. Limits and the seconds an
-    idle connection is kept are the openai SDK's and httpx's defaults.
+    idle connection is kept are the openai SDK's and httpx's defaults; aiohttp does not limit how
+    many are kept.
     """
 
     max_connections: int = 1000
     max_keepalive_connections: int = 100
     keepalive_expiry: float = 5.0
-    connect_timeout: float = 5.0
+    connect_timeout: float = CONNECT_TIMEOUT
     verify: bool | str | os.PathLike[str] | ssl.SSLContext = True
     proxy: str | None = None
     trust_env: bool = True
@@ -91,10 +93,15 @@ def with_scheme(proxy: str) -> str:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def prepare() -> None:
-    """Import what the first call needs, so that it does not pay for that out of its deadline."""
+def prepare(settings: Connections) -> None:
+    """Import what the first call needs, so that it does not pay for that out of its deadline.
+
+    Raises ConfigError for a SOCKS proxy in the environment that nothing here can speak to.
+    """
     importlib.import_module("urllib.request")
     core_library()
+    if settings.uses_socks() and importlib.util.find_spec("socksio") is None:
+        raise ConfigError("proxy", "the environment names a SOCKS proxy; install socksio for it")
 
 
 @cache

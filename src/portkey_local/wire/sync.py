@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from portkey_local.model import Answer, Packet
+from portkey_local.model import Packet
 from portkey_local.wire.contract import WireError, WireTimeout
-from portkey_local.wire.decoding import ACCEPTED, Decoder, is_coded
+from portkey_local.wire.decoding import ACCEPTED, Coded
 from portkey_local.wire.settings import Connections, core_library, http_library, prepare
 
 MUCH = 2**16  # bytes of a request that are held back at most
@@ -100,20 +100,14 @@ def _left(timeout: float | None) -> float | None:
     return left if timeout is None else min(left, timeout)
 
 
-class CoreResponse:
+class CoreResponse(Coded):
     """An answer of httpcore's, read and closed by one thread at a time."""
 
     def __init__(self, response: Any) -> None:
         """Take a response whose body is unread."""
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in response.headers
-        }
-        self.head = Answer(response.status, headers)
+        super().__init__(response.status, response.headers)
         self._response = response
         self._chunks: Iterator[bytes] = iter(response.stream)
-        self._coding = headers.get("content-encoding", "")
-        self._decoder: Decoder | None = None
 
     def chunk(self, deadline: float) -> bytes | None:
         """Return the next bytes of the body, or None at its end."""
@@ -122,13 +116,7 @@ class CoreResponse:
             data = next(self._chunks, None)
         except Exception as error:
             raise translated(error) from error
-        if not is_coded(self._coding):
-            return data
-        self._decoder = self._decoder or Decoder(self._coding)
-        if data is None:
-            self._decoder.finish()
-            return None
-        return self._decoder.decode(data)
+        return self.plain(data)
 
     def close(self) -> None:
         """Give the connection back, or close it when the body was not read to its end."""
@@ -146,7 +134,7 @@ class CoreWire:
     def __init__(self, settings: Connections | None = None) -> None:
         """Make no connection yet, and no TLS context: that costs tens of milliseconds."""
         self._settings = settings or Connections()
-        prepare()
+        prepare(self._settings)
         self._lock = threading.Lock()
         self._begin()
 

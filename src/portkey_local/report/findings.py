@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from portkey_local.compile import NO_TARGET, compile_config
 from portkey_local.config import Config, inherit, leaves, load
 from portkey_local.credentials import Vault
-from portkey_local.demo.outline import Facts, facts_of
 from portkey_local.errors import ConfigError, ConfigWarning
 from portkey_local.home import configs_dir
 from portkey_local.providers.table import PROVIDERS
+from portkey_local.report.outline import Facts, facts_of
 
 __all__ = ["examine", "noted_warnings"]
 

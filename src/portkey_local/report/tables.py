@@ -13,7 +13,7 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from portkey_local.demo.story import Next, Try, came_back, what_next
+from portkey_local.report.story import Next, Try, came_back, what_next
 
 __all__ = ["shares_table", "tries_table"]
 
