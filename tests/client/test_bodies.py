@@ -150,9 +150,11 @@ def test_a_header_that_http_cannot_carry(where: str, value: str, provider: Loopb
     headers = {"x-note": value}
     own = {"default_headers": headers} if where == "default_headers" else {}
     extra = {"extra_headers": headers} if where == "extra_headers" else {}
-    with Portkey(config=target(provider), **own) as client:
-        with pytest.raises(ValueError, match="x-note") as raised:
-            client.chat.completions.create(**ASK, **extra)
+    with (
+        Portkey(config=target(provider), **own) as client,
+        pytest.raises(ValueError, match="x-note") as raised,
+    ):
+        client.chat.completions.create(**ASK, **extra)
     assert value not in str(raised.value)
     assert provider.received == []
 
@@ -236,7 +238,7 @@ def test_a_model_that_nobody_names(name: str, provider: Loopback) -> None:
     """Where some target brings no model, a call without one is refused and says what to do."""
     with (
         Portkey(config=target(provider)) as client,
-        pytest.raises(openai.BadRequestError, match="override_params.model"),
+        pytest.raises(openai.BadRequestError, match=r"override_params\.model"),
     ):
         WITHOUT_MODEL[name](client)
     assert provider.received == []
@@ -252,9 +254,7 @@ def test_overrides_of_a_form_are_written_as_the_sdk_writes_fields(provider: Loop
     with Portkey(config=target(provider, override_params=override)) as client:
         client.audio.transcriptions.create(file=("a.wav", b"RIFF"), model="m", prompt="gone")
     [received] = provider.received
-    fields = dict(
-        re.findall(rb'name="([^"]*)"\r\n\r\n(.*?)\r\n--', received.body, flags=re.DOTALL)
-    )
+    fields = dict(re.findall(rb'name="([^"]*)"\r\n\r\n(.*?)\r\n--', received.body, flags=re.DOTALL))
     assert fields == {b"model": b"m", b"d[k]": b"1", b"d[l][]": b"true", b"q%22%0D%0Ax": b"v"} | {
         name: value for name, value in fields.items() if name == b"response_format"
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import pickle
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import openai
 import pytest
 
-from portkey_local import AsyncPortkey, Portkey, StreamInterrupted
+from portkey_local import AsyncPortkey, Connections, Portkey, StreamInterrupted
 from portkey_local.testing import Fault, Loopback, Received, Step, chat, chat_stream, error
 
 KEY = "sk-of-the-target-0123456789"
@@ -184,8 +185,9 @@ def test_an_exception_has_its_facts_and_no_key(
 ) -> None:
     """`response` carries the route, `request` carries nobody's key."""
     provider.reset({"t": [step]})
+    limit = 0.1 if step.fault is Fault.SILENCE else 10
     with (
-        Portkey(config=target(provider), trace_id="trace", api_key=OURS, timeout=0.1) as client,
+        Portkey(config=target(provider), trace_id="trace", api_key=OURS, timeout=limit) as client,
         pytest.raises(expected) as raised,
     ):
         door(client)(**ASK)
@@ -306,6 +308,21 @@ def test_an_error_event_of_a_raw_stream_hides_the_key(provider: Loopback) -> Non
         with pytest.raises(openai.APIError, match="late") as raised:
             list(raw.parse())
     assert KEY not in f"{raised.value} {raised.value.body}"
+
+
+def test_leaving_a_stream_early_gives_its_connection_back(provider: Loopback) -> None:
+    """A stream that was left by `break` and dropped is closed at once, not by the collector."""
+    provider.reset({"t": [chat_stream(["a", "b"], fault=Fault.STALL_STREAM)]})
+    one = Connections(max_connections=1)
+    gc.disable()
+    try:
+        with Portkey(config=target(provider), connections=one, timeout=5) as client:
+            for _ in range(3):
+                for _chunk in client.chat.completions.create(**ASK, stream=True):
+                    break
+    finally:
+        gc.enable()
+    assert len(provider.received) == 3
 
 
 def stream_of(*events: dict[str, Any], done: bool = False) -> Step:

@@ -30,6 +30,9 @@ ASYNC_WAYS = WAYS[1:]
 MESSAGES = [{"role": "user", "content": "hello"}]
 KEY = "sk-not-for-anybodys-eyes-0123456789"
 
+# httpx and httpcore 1 leave inner generators to the collector, whoever closes the outer one.
+NOT_OURS = ("Async generator 'httpx.", "Async generator 'httpcore.")
+
 
 @dataclass
 class Outcome:
@@ -143,11 +146,11 @@ def _warm_up() -> None:
             _run(way, scenario, {"config": target(provider.target("t"))}, tidy=False)
 
 
-def run_together(check: Callable[..., None], *ways: Sequence[str]) -> None:
+def run_together(check: Callable[..., None], *ways: Sequence[str], tidy: bool = True) -> None:
     """Check all combinations side by side, as most of their time is waiting; one failure fails all."""
     _warm_up()
     rows = list(itertools.product(*ways))
-    with nothing_unclosed(), ThreadPoolExecutor(len(rows)) as pool:
+    with nothing_unclosed(tidy=tidy), ThreadPoolExecutor(len(rows)) as pool:
         for row, result in zip(rows, [pool.submit(check, *row) for row in rows], strict=True):
             try:
                 result.result()
@@ -174,7 +177,8 @@ def nothing_unclosed(*, tidy: bool = True) -> Iterator[None]:
     finally:
         gc.unfreeze()
         _watched.release()
-    unclosed = [str(warning.message) for warning in seen if warning.category is ResourceWarning]
+    told = [str(warning.message) for warning in seen if warning.category is ResourceWarning]
+    unclosed = [text for text in told if not text.startswith(NOT_OURS)]
     assert not (unclosed and tidy), unclosed
 
 

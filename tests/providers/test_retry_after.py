@@ -21,6 +21,12 @@ def test_seconds(value, seconds):
     assert retry_after({"retry-after": value}, NOW) == seconds
 
 
+@pytest.mark.parametrize("value", ["1_0", "1e1", "+1", "-1", "0x1", "inf", "nan", "\u0661"])
+def test_what_only_python_takes_for_a_number(value):
+    """A number is digits, with a point at most."""
+    assert retry_after({"retry-after": value}, NOW) is None
+
+
 @pytest.mark.parametrize(
     "date",
     [

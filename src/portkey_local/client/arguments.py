@@ -285,7 +285,7 @@ def _base_url(
 def _trace_id(value: Any) -> str | None:
     if value is None or (isinstance(value, str) and (value.isprintable() or not value)):
         return value or None
-    raise ConfigError("trace_id", f"{value!r} is not a string of printable characters")
+    raise ConfigError("trace_id", "must be a string of printable characters")
 
 
 def _metadata(value: Any) -> Mapping[str, Any]:

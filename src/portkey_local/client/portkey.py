@@ -10,7 +10,7 @@ import openai
 from portkey_local.client.arguments import Arguments
 from portkey_local.client.failures import exception, http_library, interrupted, response_of
 from portkey_local.client.results import build, with_headers
-from portkey_local.client.routed import Routed, mark_text
+from portkey_local.client.routed import Routed, check_timeout, mark_text
 from portkey_local.client.streams import AsyncPortkeyStream, PortkeyStream, chunk_type
 from portkey_local.drivers.aio import AsyncDriver
 from portkey_local.drivers.streams import StreamBroken
@@ -100,6 +100,7 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
         """Send a request of the SDK's through the router."""
         request = self._fast_request(cast_to, options, stream=stream)
         if request is None:
+            check_timeout(options.timeout)
             mark_text(cast_to, options)
             try:
                 return super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
@@ -184,6 +185,7 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
         """Send a request of the SDK's through the router."""
         request = self._fast_request(cast_to, options, stream=stream)
         if request is None:
+            check_timeout(options.timeout)
             mark_text(cast_to, options)
             try:
                 return await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)

@@ -101,7 +101,9 @@ class Routed:
 
     @property
     def admin(self) -> Any:
-        """The hosted product's administration, which is not here."""
+        """The hosted product's administration; openai 3 has a resource of that name, hidden here
+        because code that was written for Portkey means the other.
+        """
         return HostedOnly("admin")
 
     def __repr__(self) -> str:
@@ -173,11 +175,9 @@ class Routed:
         return _merged({**{n.lower(): v for n, v in custom.items()}, **lower})
 
     def _call(self: Any, request: Request, timeout: Any) -> Call:
+        check_timeout(timeout)
         if isinstance(timeout, openai.NotGiven):
             timeout = self.timeout
-        elif timeout is not None and not arguments.is_timeout(timeout):
-            msg = f"timeout must be {arguments.WANTED['timeout'][1]}, not {timeout!r}"
-            raise TypeError(msg)
         limit = seconds_of(timeout)
         call: Call = self._engine.call(request, self._plan, limit)
         return call
@@ -245,6 +245,14 @@ def _with_body(arguments: dict[str, Any]) -> dict[str, Any]:
         msg = f"give either body= or the body's fields as arguments, not both ({others})"
         raise TypeError(msg)
     return {"cast_to": object, **arguments}
+
+
+def check_timeout(timeout: Any) -> None:
+    """Raise TypeError for what is no time limit, before anything is sent."""
+    unset = timeout is None or isinstance(timeout, openai.NotGiven)
+    if not unset and not arguments.is_timeout(timeout):
+        msg = f"timeout must be {arguments.WANTED['timeout'][1]}, not {timeout!r}"
+        raise TypeError(msg)
 
 
 def mark_text(cast_to: Any, options: Any) -> None:
