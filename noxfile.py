@@ -60,7 +60,7 @@ def tests(session: nox.Session, openai: str) -> None:
     # A part of the suite says nothing about coverage, and one major version is enough for it.
     whole_suite = openai.startswith("openai>=3") and not session.posargs
     coverage = ["--cov", "--cov-report=term-missing:skip-covered"] if whole_suite else []
-    # Two processes, a file to one of them: most of a file's time is waiting, and files share set-ups.
+    # Two processes, a file to one of them: most of a file's time is waiting.
     session.run("pytest", "-n", "2", "--dist", "loadfile", *coverage, *session.posargs)
 
 
