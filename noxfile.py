@@ -57,11 +57,15 @@ def floors(session: nox.Session) -> None:
 def tests(session: nox.Session, openai: str) -> None:
     """Run the tests with one major version of openai; what follows `--` goes to pytest."""
     session.install("--editable", ".[dev]", openai)
-    # A part of the suite says nothing about coverage, and one major version is enough for it.
-    whole_suite = openai.startswith("openai>=3") and not session.posargs
-    coverage = ["--cov", "--cov-report=term-missing:skip-covered"] if whole_suite else []
     # Two processes, a file to one of them: most of a file's time is waiting.
-    session.run("pytest", "-n", "2", "--dist", "loadfile", *coverage, *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Measure branch coverage: apart from the tests, for tracing slows what they time."""
+    session.install("--editable", ".[dev]")
+    session.run("pytest", "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
 
 
 @nox.session(default=False)

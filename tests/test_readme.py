@@ -42,6 +42,9 @@ def test_snippet(number: int, stage: Loopback, monkeypatch: pytest.MonkeyPatch) 
     source = PYTHON[number].replace("https://llm.example.com/v1", stage.target("house"))
     names = {name: getattr(portkey_local, name) for name in portkey_local.__all__}
     exec(compile(source, f"README block {number}", "exec"), names)
+    client = names.get("client")
+    if isinstance(client, portkey_local.Portkey):
+        client.close()
     if ".create(" in source:
         assert stage.received, "the snippet asked a provider"
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 from portkey_local.model import Packet
 from portkey_local.wire.contract import AsyncResponse, AsyncWire
-from portkey_local.wire.pooled import PooledWire
+from portkey_local.wire.pooled import PooledWire, load_loops
 from portkey_local.wire.settings import Connections
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class ChosenWire:
         by_aiohttp = kind == "aiohttp" and not self._settings.uses_socks()
         self._aio = _aiohttp(self._settings) if by_aiohttp else None
         self._pooled: dict[Any, PooledWire] = {}
-        if self._aio is None:
-            PooledWire(self._settings)  # loads its libraries, before any call's deadline runs
+        loops = [name for name in ("asyncio", "trio") if name in sys.modules]
+        load_loops(loops if self._aio is None else loops[1:])
 
     async def open(self, packet: Packet, deadline: float) -> AsyncResponse:
         """Send a request; return when the head of the answer is in."""

@@ -4,8 +4,10 @@ anyio.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import Any, TypeVar
 
 import anyio
@@ -145,6 +147,13 @@ class PooledWire:
         self._routes.clear()
         for pool in pools:
             await pool.aclose()
+
+
+def load_loops(names: Iterable[str]) -> None:
+    """Import anyio's half for an event loop, which it would do in the middle of the first call."""
+    for name in names:
+        with contextlib.suppress(ImportError):  # a module of another name costs that call some time
+            importlib.import_module(f"anyio._backends._{name}")
 
 
 async def within(deadline: float, waiting: Awaitable[T]) -> T:
