@@ -193,8 +193,8 @@ def raw_of(stream: Any, event: ServerEvent) -> bytes:
 
 
 @cache
-def transports(library: Any) -> tuple[type, type]:  # noqa: C901 - four small classes, no branches
-    """Return the synchronous and the asynchronous transport class for httpx or httpx2."""
+def sync_transport(library: Any) -> type:
+    """Return the synchronous transport class for httpx or httpx2."""
 
     class Bytes(library.SyncByteStream):  # type: ignore[misc]
         """The raw bytes of an open stream, event by event."""
@@ -216,6 +216,26 @@ def transports(library: Any) -> tuple[type, type]:  # noqa: C901 - four small cl
         def close(self) -> None:
             self._events.close()
 
+    class RouterTransport(_Bridge, library.BaseTransport):  # type: ignore[misc]
+        """Routes every request; `broken` makes the exception of a stream that breaks."""
+
+        _library = library
+
+        def handle_request(self, request: Any) -> Any:
+            call, plan = self.call(request, request.read())
+            outcome = self._driver.run(plan.router.route(call))
+            stream = None
+            if isinstance(outcome, Reply) and outcome.stream is not None:
+                stream = Bytes(outcome.stream, self._broken)
+            return self.response(call, outcome, stream)
+
+    return RouterTransport
+
+
+@cache
+def async_transport(library: Any) -> type:
+    """Return the asynchronous transport class for httpx or httpx2."""
+
     class AsyncBytes(library.AsyncByteStream):  # type: ignore[misc]
         """The raw bytes of an open stream; no generator, which the SDK would leave unfinished."""
 
@@ -236,19 +256,6 @@ def transports(library: Any) -> tuple[type, type]:  # noqa: C901 - four small cl
         async def aclose(self) -> None:
             await self._events.close()
 
-    class RouterTransport(_Bridge, library.BaseTransport):  # type: ignore[misc]
-        """Routes every request; `broken` makes the exception of a stream that breaks."""
-
-        _library = library
-
-        def handle_request(self, request: Any) -> Any:
-            call, plan = self.call(request, request.read())
-            outcome = self._driver.run(plan.router.route(call))
-            stream = None
-            if isinstance(outcome, Reply) and outcome.stream is not None:
-                stream = Bytes(outcome.stream, self._broken)
-            return self.response(call, outcome, stream)
-
     class AsyncRouterTransport(_Bridge, library.AsyncBaseTransport):  # type: ignore[misc]
         """Routes every request; `broken` makes the exception of a stream that breaks."""
 
@@ -262,4 +269,4 @@ def transports(library: Any) -> tuple[type, type]:  # noqa: C901 - four small cl
                 stream = AsyncBytes(outcome.stream, self._broken)
             return self.response(call, outcome, stream)
 
-    return RouterTransport, AsyncRouterTransport
+    return AsyncRouterTransport

@@ -17,7 +17,7 @@ from portkey_local.drivers.streams import StreamBroken
 from portkey_local.drivers.sync import SyncDriver
 from portkey_local.errors import ConfigError
 from portkey_local.model import Failure, Outcome, Reply, Request
-from portkey_local.transport import transports
+from portkey_local.transport import async_transport, sync_transport
 from portkey_local.wire.chosen import ChosenWire
 from portkey_local.wire.contract import AsyncWire, Wire
 from portkey_local.wire.given import GivenAsyncWire, GivenWire
@@ -66,7 +66,7 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
         wire: Wire = GivenWire(client) if client is not None else CoreWire(connections)
         self._driver = SyncDriver(wire)
         library = http_library()
-        transport = transports(library)[0](self._driver, self._engine, self._plan, _broken)
+        transport = sync_transport(library)(self._driver, self._engine, self._plan, _broken)
         bridge = library.Client(transport=transport, trust_env=False)
         super().__init__(http_client=bridge, **self._sdk_arguments())
 
@@ -151,7 +151,7 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
             wire = ChosenWire(self._given.get("connections"), self._given.get("wire") or "aiohttp")
         self._driver = AsyncDriver(wire)
         library = http_library()
-        transport = transports(library)[1](self._driver, self._engine, self._plan, _broken)
+        transport = async_transport(library)(self._driver, self._engine, self._plan, _broken)
         bridge = library.AsyncClient(transport=transport, trust_env=False)
         super().__init__(http_client=bridge, **self._sdk_arguments())
 

@@ -13,6 +13,7 @@ Ground rules:
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -162,10 +163,9 @@ class Loopback:
 
     def _serve(self, connection: Connection) -> None:
         try:
-            while self._serve_one(connection):
-                pass
-        except Gone:
-            pass
+            with contextlib.suppress(Gone):  # the client left, which is its right
+                while self._serve_one(connection):
+                    continue
         finally:
             self._forget(connection)
 

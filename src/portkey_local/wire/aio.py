@@ -21,7 +21,7 @@ from yarl import URL
 from portkey_local.model import Packet
 from portkey_local.wire.contract import WireError, WireTimeout
 from portkey_local.wire.decoding import ACCEPTED, Coded
-from portkey_local.wire.settings import Connections, prepare
+from portkey_local.wire.settings import Connections
 
 READ_BUFFER = 2**17
 TRANSLATIONS: tuple[tuple[Any, type[Exception], str | None], ...] = (  # the first that fits
@@ -77,7 +77,6 @@ class AioWire:
     def __init__(self, settings: Connections | None = None) -> None:
         """Make no connection yet."""
         self._settings = settings or Connections()
-        prepare(self._settings)
         self._begin()
         _alive.add(self)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from portkey_local.model import Packet
 from portkey_local.wire.contract import AsyncResponse, AsyncWire
 from portkey_local.wire.pooled import PooledWire, load_loops
-from portkey_local.wire.settings import Connections
+from portkey_local.wire.settings import Connections, prepare
 
 if TYPE_CHECKING:
     from portkey_local.wire.aio import AioWire
@@ -25,6 +25,7 @@ class ChosenWire:
     def __init__(self, settings: Connections | None = None, kind: Kind = "aiohttp") -> None:
         """Make no connection yet."""
         self._settings = settings or Connections()
+        prepare(self._settings)
         by_aiohttp = kind == "aiohttp" and not self._settings.uses_socks()
         self._aio = _aiohttp(self._settings) if by_aiohttp else None
         self._pooled: dict[Any, PooledWire] = {}

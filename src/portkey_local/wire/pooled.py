@@ -15,7 +15,7 @@ import anyio
 from portkey_local.model import Packet
 from portkey_local.wire.contract import WireTimeout
 from portkey_local.wire.decoding import Coded
-from portkey_local.wire.settings import Connections, core_library, prepare
+from portkey_local.wire.settings import Connections, core_library
 from portkey_local.wire.sync import (
     make_pool,
     pool_options,
@@ -107,7 +107,6 @@ class PooledWire:
     def __init__(self, settings: Connections | None = None) -> None:
         """Make no connection yet."""
         self._settings = settings or Connections()
-        prepare(self._settings)
         self._pools: dict[tuple[bool, str | None], Any] = {}
         self._routes: dict[str, Any] = {}
 
