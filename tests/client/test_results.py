@@ -239,9 +239,11 @@ async def test_a_large_header(provider: Loopback, anyio_backend: str) -> None:
     """Both clients take an answer with a long header."""
     provider.reset({"t": [chat(headers={"x-long": "x" * 20_000})]})
     with Portkey(config=target(provider)) as client:
-        client.chat.completions.create(**ASK)
+        one = client.chat.completions.create(**ASK)
     async with AsyncPortkey(config=target(provider)) as client:
-        await client.chat.completions.create(**ASK)
+        other = await client.chat.completions.create(**ASK)
+    assert one == other
+    assert one.choices[0].message.content == "hello"
 
 
 @each_door
