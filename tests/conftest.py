@@ -9,6 +9,7 @@ import httpx
 import openai
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.leaks import LeakWatch
 
 from portkey_local.testing import Loopback
 
@@ -24,6 +25,16 @@ def pytest_report_header() -> list[str]:
     """Say which libraries the run is about, and whether the measured material is there."""
     found = "found" if SHARED.is_dir() else "absent: tests that read it skip"
     return [f"openai {openai.__version__}, httpx {httpx.__version__}; measured material {found}"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_key_in_the_clear(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Look for the keys of the whole run wherever the library may have told one."""
+    watch = LeakWatch()
+    with watch.watching():
+        yield
+    watch.look_at_files(tmp_path_factory.getbasetemp())
+    assert watch.leaks == []
 
 
 @pytest.fixture

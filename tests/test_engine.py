@@ -131,16 +131,16 @@ def test_a_call_begins_now():
     """Deadline and beginning are on the engine's clock; no limit is infinity."""
     this = engine(clock=Clock())
     plan = this.plan(Options(config=A))
-    call = this.call(REQUEST, plan, 2.5)
+    call = this.begin(REQUEST, plan, 2.5)[0]
     assert (call.started, call.deadline) == (100.0, 102.5)
-    assert this.call(REQUEST, plan, float("inf")).deadline == float("inf")
+    assert this.begin(REQUEST, plan, float("inf"))[0].deadline == float("inf")
 
 
 def test_a_call_carries_the_plans_facts():
     """Trace id and metadata go along; the trail is the call's own."""
     this = engine()
     plan = this.plan(Options(config=A, trace_id="tr", metadata={"user": "u"}))
-    one, two = this.call(REQUEST, plan, 1), this.call(REQUEST, plan, 1)
+    one, two = this.begin(REQUEST, plan, 1)[0], this.begin(REQUEST, plan, 1)[0]
     assert (one.trace_id, one.metadata) == ("tr", {"user": "u"})
     assert one.trail is not two.trail
 
@@ -149,7 +149,7 @@ def test_every_call_has_a_trace_id():
     """Without a trace id each call gets one of its own."""
     this = engine()
     plan = this.plan(Options(config=A))
-    made = {this.call(REQUEST, plan, 1).trace_id for _ in range(100)}
+    made = {this.begin(REQUEST, plan, 1)[0].trace_id for _ in range(100)}
     assert len(made) == 100
     assert all(len(each) == 32 for each in made)
 
@@ -157,7 +157,7 @@ def test_every_call_has_a_trace_id():
 def test_trace_ids_do_not_come_from_the_clients_dice():
     """A seeded client makes the same choices, and still distinct trace ids."""
     one, two = (engine(rng=random.Random(1)) for _ in range(2))
-    calls = [this.call(REQUEST, this.plan(Options(config=A)), 1) for this in (one, two)]
+    calls = [this.begin(REQUEST, this.plan(Options(config=A)), 1)[0] for this in (one, two)]
     assert calls[0].trace_id != calls[1].trace_id
     assert calls[0].rng.random() == calls[1].rng.random()
 
@@ -167,12 +167,12 @@ def test_calls_report_to_the_listener():
     events: list[Event] = []
     clock = Clock()
     this = engine(on_event=events.append, clock=clock)
-    call = this.call(REQUEST, this.plan(Options(config=A, trace_id="tr")), 1)
+    call = this.begin(REQUEST, this.plan(Options(config=A, trace_id="tr")), 1)[0]
     clock.now = 100.75
     call.report("attempt.started")
     (told,) = events
     assert (told.elapsed, told.trace_id) == (0.75, "tr")
-    assert engine().call(REQUEST, this.plan(Options(config=A)), 1).emit is None
+    assert engine().begin(REQUEST, this.plan(Options(config=A)), 1)[0].emit is None
 
 
 def test_a_closed_engine_takes_no_calls(tmp_path: Path):
@@ -183,7 +183,7 @@ def test_a_closed_engine_takes_no_calls(tmp_path: Path):
     this.close()
     assert this.closed
     with pytest.raises(RuntimeError, match="closed"):
-        this.call(REQUEST, plan, 1)
+        this.begin(REQUEST, plan, 1)
 
 
 # --- facts
@@ -193,7 +193,7 @@ def test_the_facts_of_a_reply():
     """The x-portkey headers name the target, the provider, the retries, and the trace."""
     this = engine()
     plan = this.plan(Options(config=A, trace_id="tr"))
-    call = this.call(REQUEST, plan, 1)
+    call = this.begin(REQUEST, plan, 1)[0]
     reply = Reply(plan.router.targets[0], Answer(200, {}), retries=2)
     assert facts(call, reply) == {
         "x-portkey-trace-id": "tr",
@@ -207,7 +207,7 @@ def test_the_facts_of_a_reply():
 def test_the_facts_of_a_call_that_went_nowhere():
     """A failure without a target has a trace id and nothing else to tell."""
     this = engine()
-    call = this.call(REQUEST, this.plan(Options(trace_id="tr")), 1)
+    call = this.begin(REQUEST, this.plan(Options(trace_id="tr")), 1)[0]
     assert facts(call, Failure(None, Fault.ROUTING, 400, "x")) == {"x-portkey-trace-id": "tr"}
 
 
@@ -217,4 +217,4 @@ def test_nothing_shows_a_key():
     options = Options(config=A, defaults=A, overrides=A)
     assert "sk-a" not in repr(options)
     assert "sk-a" not in repr(this.plan(Options(config=A)))
-    assert "sk-a" not in repr(this.call(REQUEST, this.plan(Options(config=A)), 1))
+    assert "sk-a" not in repr(this.begin(REQUEST, this.plan(Options(config=A)), 1)[0])

@@ -24,7 +24,7 @@ def stage(provider: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     rows = {
         name: replace(row, base_url=provider.target(name)) for name, row in table.PROVIDERS.items()
     }
-    for module in ("compile", "credentials", "providers.table"):
+    for module in ("compile", "compile.targets", "credentials", "providers.table"):
         monkeypatch.setattr(f"portkey_local.{module}.PROVIDERS", rows)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-readme")
     monkeypatch.setenv("GROQ_API_KEY", "gsk-readme")

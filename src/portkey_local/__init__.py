@@ -11,20 +11,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from portkey_local.client import (
         AsyncPortkey,
+        GuardrailDenied,
         HostedOnlyError,
         Portkey,
         StreamInterrupted,
     )
     from portkey_local.errors import ConfigError, ConfigWarning
+    from portkey_local.hooks import CheckContext, CheckResult
     from portkey_local.model import Event
     from portkey_local.wire.settings import Connections
 
 __all__ = [
     "AsyncPortkey",
+    "CheckContext",
+    "CheckResult",
     "ConfigError",
     "ConfigWarning",
     "Connections",
     "Event",
+    "GuardrailDenied",
     "HostedOnlyError",
     "Portkey",
     "StreamInterrupted",
@@ -32,10 +37,13 @@ __all__ = [
 
 _HOMES = {
     "AsyncPortkey": "portkey_local.client",
+    "CheckContext": "portkey_local.hooks",
+    "CheckResult": "portkey_local.hooks",
     "ConfigError": "portkey_local.errors",
     "ConfigWarning": "portkey_local.errors",
     "Connections": "portkey_local.wire.settings",
     "Event": "portkey_local.model",
+    "GuardrailDenied": "portkey_local.client",
     "HostedOnlyError": "portkey_local.client",
     "Portkey": "portkey_local.client",
     "StreamInterrupted": "portkey_local.client",

@@ -8,13 +8,14 @@ one call; routers are frozen and shared by all threads.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
-from portkey_local.model import Call, Outcome, Reply, Target
+from portkey_local.model import Answer, Call, Failure, Fault, Outcome, Packet, Reply, Target
 
 T = TypeVar("T")
+Route: TypeAlias = "Generator[Effect, Any, T]"
 
 
 class _Asks(Generic[T]):
@@ -50,8 +51,47 @@ class Discard(_Asks[None]):
     reply: Reply
 
 
-Effect: TypeAlias = Send | Sleep | Discard
-Route: TypeAlias = Generator[Effect, Any, T]
+@dataclass(frozen=True, slots=True)
+class Gather(_Asks[Outcome]):
+    """Read an open stream to its end; answers with a reply whose stream repeats what was read.
+
+    `reply.data` is then the list of the stream's events. A stream that breaks is a failure.
+    """
+
+    call: Call
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch(_Asks[Answer | Failure]):
+    """Send a message of our own to an address that is no target, within so many seconds."""
+
+    packet: Packet
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What came of a user's function that raised."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Run(_Asks[Any]):
+    """Call a user's function, synchronous or asynchronous; answers its result, or `Raised`."""
+
+    function: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside(_Asks[None]):
+    """Begin a route that runs beside the call; nobody waits for it."""
+
+    route: Route[None]
+
+
+Effect: TypeAlias = Send | Sleep | Discard | Gather | Fetch | Run | Beside
 
 
 class Router(Protocol):
@@ -59,3 +99,15 @@ class Router(Protocol):
 
     def route(self, call: Call, /) -> Route[Outcome]:
         """Decide, effect by effect, how `call` is answered."""
+
+
+class Gate(Protocol):
+    """Says whether a target is worth asking now; a strategy asks it before it chooses."""
+
+    def blocked(self, call: Call, /) -> bool:
+        """Whether the target would turn the call away without asking anybody."""
+
+
+def turned_away(outcome: Outcome) -> bool:
+    """Whether nobody was asked, because a circuit is open."""
+    return isinstance(outcome, Failure) and outcome.fault is Fault.OPEN

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from portkey_local.events import EventLog, listener_of
-from portkey_local.model import Call, Outcome, Request, Rng, Target, empty
+from portkey_local.model import EMPTY, Call, Outcome, Request, Rng, Target, empty
 
 if TYPE_CHECKING:
     from portkey_local.compile import Compiled
@@ -47,6 +48,7 @@ class Plan:
     router: Compiled
     trace_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=empty)
+    options: Options = field(default_factory=Options, repr=False)
 
 
 class Engine:
@@ -60,12 +62,16 @@ class Engine:
         event_log: Any = None,
         bodies: bool = False,
         rng: Rng | None = None,
+        checks: Mapping[str, Callable[..., Any]] = EMPTY,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """Take what every call of the client uses."""
         self.vault = vault
         self.closed = False
         self.clock = clock
+        self._wall = wall
+        self._checks = checks
         self._log = EventLog(event_log) if event_log is not None else None
         self._emit = listener_of(on_event, self._log, bodies=bodies)
         self._rng = rng if rng is not None else random.Random()
@@ -73,21 +79,23 @@ class Engine:
 
     def plan(self, options: Options) -> Plan:
         """Return `options` made ready. Raises ConfigError."""
-        return Plan(self._router(options), options.trace_id, options.metadata)
+        return Plan(self._router(options), options.trace_id, options.metadata, options)
 
     def _router(self, options: Options) -> Compiled:
-        """Return the compiled router, remembered by the value of what decides it."""
+        """Return the compiled router, remembered by the value of what decides it.
+
+        So two clients of one engine with equal configs share their circuits and sessions.
+        """
+        options = _read(options)
         key = _key(options)
         if key is None:
             return self._compile(options)
         if (known := self._compiled.get(key)) is not None:
             return known
         made = self._compile(options)
-        if len(self._compiled) >= COMPILED_KEPT:
-            self._compiled.clear()
-        self._compiled[key] = (
-            made  # two threads may compile the same; no lock to be held over a fork
-        )
+        kept = list(self._compiled.items())[1 - COMPILED_KEPT :]
+        # Two threads may compile the same; there is no lock, which a fork could leave held.
+        self._compiled = {**dict(kept), key: made}
         return made
 
     def _compile(self, options: Options) -> Compiled:
@@ -98,15 +106,22 @@ class Engine:
             vault=self.vault,
             defaults=options.defaults,
             overrides=options.overrides,
+            checks=self._checks,
         )
 
-    def call(self, request: Request, plan: Plan, timeout: float) -> Call:
-        """Return a call that begins now and may take `timeout` seconds, infinity for no limit."""
+    def begin(self, request: Request, plan: Plan, timeout: float) -> tuple[Call, Compiled]:
+        """Return a call that begins now and may take `timeout` seconds, and the router for it.
+
+        `timeout` is infinity for no limit.
+        """
         if self.closed:
             msg = "This client has been closed; make a new one, or close it later"
             raise RuntimeError(msg)
+        router = plan.router
+        if not router.targets and (body := request.body) is not None:
+            router, request = self._named_by_model(plan, request, body)
         now = self.clock()
-        return Call(
+        call = Call(
             request=request,
             deadline=now + timeout,
             clock=self.clock,
@@ -115,7 +130,28 @@ class Engine:
             trace_id=plan.trace_id or secrets.token_hex(16),
             metadata=plan.metadata,
             emit=self._emit,
+            wall=self._wall,
         )
+        return call, router
+
+    def _named_by_model(
+        self, plan: Plan, request: Request, body: Mapping[str, Any]
+    ) -> tuple[Compiled, Request]:
+        """Return the router of a model like `@openai-prod/gpt-4o`, where nothing else names one."""
+        from portkey_local.compile import Compiled, Nowhere, slug_of
+        from portkey_local.errors import ConfigError
+
+        named = slug_of(body.get("model"))
+        if named is None:
+            return plan.router, request
+        slug, model = named
+        options = plan.options
+        defaults = {**options.defaults, "virtual_key": slug}
+        try:
+            router = self._router(replace(options, defaults=defaults))
+        except ConfigError as error:
+            return Compiled(Nowhere(str(error)), None, (), model_needed=False), request
+        return router, replace(request, body={**body, "model": model}, encoded=None)
 
     def close(self) -> None:
         """Take no more calls, and close the event log."""
@@ -142,16 +178,31 @@ def headers_of(trace_id: str, target: Target | None, retries: int) -> dict[str, 
     return headers
 
 
-def _key(options: Options) -> bytes | None:
-    """Return what is equal for equal options, without a key in clear; None for what may change.
-
-    A file or an id may have changed since; an object that is not plain JSON is not looked into.
-    """
+def _read(options: Options) -> Options:
+    """Return options whose config is no longer a file or an id, which may change, but its text."""
     config = options.config
-    if isinstance(config, str) and not config.lstrip().startswith("{"):
-        return None
+    if not isinstance(config, (str, os.PathLike)):
+        return options
+    from portkey_local.config import load
+    from portkey_local.errors import ConfigError
+    from portkey_local.home import configs_dir
+
     try:
-        text = json.dumps([config, dict(options.defaults), dict(options.overrides)], sort_keys=True)
+        read = load(config, configs_dir=configs_dir(), quiet=True)
+    except ConfigError:
+        return options  # compiling it says the same, with all that is wrong besides
+    return replace(options, config=read.model_dump(exclude_unset=True))
+
+
+def _key(options: Options) -> bytes | None:
+    """Return what is equal for equal options, without a key in clear.
+
+    None for an object that is not plain JSON, which is not looked into.
+    """
+    try:
+        text = json.dumps(
+            [options.config, dict(options.defaults), dict(options.overrides)], sort_keys=True
+        )
     except (TypeError, ValueError, RecursionError):
         return None
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()

@@ -42,6 +42,7 @@ class Request:
     `body` is the decoded JSON body, `encoded` its bytes where they are known; `content` holds the
     bytes of any other body (multipart, raw).
     `path` starts below the API root (`/chat/completions`); `query` has no question mark.
+    `headers` go along to any provider, `withheld` only to a target that forwards them by name.
     `json_expected` is true where the answer must be JSON.
     """
 
@@ -51,9 +52,16 @@ class Request:
     encoded: bytes | None = field(default=None, repr=False)
     content: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=empty)
+    withheld: Mapping[str, str] = field(default_factory=empty, repr=False)
     query: str = ""
     stream: bool = False
     json_expected: bool = True
+
+
+def merge(body: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `body` with `override` on top, shallowly; `None` removes a parameter."""
+    merged = {**body, **override}
+    return {key: value for key, value in merged.items() if key not in override or value is not None}
 
 
 @dataclass(slots=True)
@@ -123,7 +131,8 @@ class Target:
 
     `path` is its place in the config (`config.targets[0]`), `url` the base to which a request's
     path is appended, `headers` what the target adds (its key among them), `idle_timeout` the
-    seconds that may pass between two events of a stream.
+    seconds that may pass between two events of a stream. `forward` names the caller's headers that
+    go along although they would be withheld, `strict` keeps answers to OpenAI's shapes.
     """
 
     path: str
@@ -134,6 +143,8 @@ class Target:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     override: Mapping[str, Any] = field(default_factory=empty, repr=False)
     idle_timeout: float = 60.0
+    forward: tuple[str, ...] = ()
+    strict: bool = True
 
 
 @dataclass(slots=True)
@@ -154,6 +165,8 @@ class Fault(StrEnum):
     MALFORMED = "malformed"  # an answer that is not what it must be
     ERROR_EVENT = "error event"  # a stream whose first event is an error
     ROUTING = "routing"  # no target could take the request
+    OPEN = "circuit open"  # the target's breaker lets nothing through
+    GUARDRAIL = "guardrail"  # a guardrail denied the request or the answer
 
 
 @dataclass(slots=True)
@@ -179,8 +192,9 @@ class Failure:
     """An attempt that failed, as a value.
 
     `status` is what `on_status_codes` sees: the provider's own, 408 for our time limits, 500 for
-    the network and for malformed answers, 400 for routing. `answer` is what the provider sent, if
-    it did. `retries` is the count of `x-portkey-retry-attempt-count`: -1 when all are used up.
+    the network and for malformed answers, 400 for routing, 446 for a guardrail, 503 for an open
+    circuit. `answer` is what the provider sent, if it did. `retries` is the count of
+    `x-portkey-retry-attempt-count`: -1 when all are used up.
     """
 
     target: Target | None
@@ -188,7 +202,7 @@ class Failure:
     status: int
     message: str
     answer: Answer | None = None
-    error: Any = field(default=None, repr=False)  # an error event's own body
+    error: Any = field(default=None, repr=False)  # an error event's body, a denial's results
     retry_after: float | None = None  # seconds
     retries: int = 0
     cause: BaseException | None = field(default=None, repr=False)
@@ -249,7 +263,9 @@ Listener: TypeAlias = Callable[[Event], None]
 class Call:
     """One logical request on its way; `deadline` and `started` are times of `clock`, in seconds.
 
-    A policy that narrows a call makes a new one; `trail` is shared by all of them.
+    A policy that narrows a call makes a new one; `trail` is shared by all of them. `wall` tells the
+    time of day, as seconds since 1970, where somebody knows it. `bypass` lets the call through open
+    circuits, because every target's is.
     """
 
     request: Request
@@ -261,6 +277,8 @@ class Call:
     metadata: Mapping[str, Any] = field(default_factory=empty)
     emit: Listener | None = None
     trail: list[Attempt] = field(default_factory=list)
+    wall: Callable[[], float] | None = None
+    bypass: bool = False
 
     def report(self, name: str, target: Target | None = None, **facts: Any) -> None:
         """Tell the listener, if there is one, that `name` happened."""

@@ -12,12 +12,15 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.engine import Engine, Plan, facts
 from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Request, ServerEvent
 from portkey_local.providers.sse import decode_json
+
+if TYPE_CHECKING:
+    from portkey_local.compile import Compiled
 
 Broken: TypeAlias = Callable[[Any, StreamBroken], Exception]  # of an open stream
 ROOT_HOST = "portkey-local.invalid"
@@ -29,18 +32,17 @@ TEXT_HEADER = (
 DROPPED = frozenset(
     {
         "accept-encoding",  # the wire's own
-        "authorization",  # the target's own
-        "api-key",
         "connection",
         "content-length",
         "host",
-        "openai-organization",  # a target that has one says so itself
-        "openai-project",
         "transfer-encoding",
     }
 )
+WITHHELD = frozenset(  # a target says these itself, unless it forwards the caller's by name
+    {"authorization", "api-key", "openai-organization", "openai-project"}
+)
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-DROPPED_PREFIXES = ("x-stainless-", "x-portkey-")
+WITHHELD_PREFIXES = ("x-stainless-", "x-portkey-")
 RESPONSE_DROPPED = frozenset(
     {"content-length", "content-encoding", "transfer-encoding", "connection"}
 )
@@ -48,7 +50,7 @@ RESPONSE_DROPPED = frozenset(
 
 def request_from(message: Any, content: bytes) -> Request:
     """Read an HTTP request of the library's into a `Request`."""
-    headers = passed_on({name.lower(): value for name, value in message.headers.items()})
+    headers, withheld = parted({name.lower(): value for name, value in message.headers.items()})
     path = message.url.raw_path.decode("ascii")
     path, _, query = path.partition("?")
     path = "/" + path.removeprefix("/v1").lstrip("/")
@@ -67,26 +69,31 @@ def request_from(message: Any, content: bytes) -> Request:
         encoded=content if body is not None else None,
         content=None if body is not None or not content else content,
         headers=headers,
+        withheld=withheld,
         query=query,
         stream=bool(body and body.get("stream") is True),
         json_expected=accept.startswith("application/json") and TEXT_HEADER not in message.headers,
     )
 
 
-def passed_on(headers: dict[str, str]) -> dict[str, str]:
-    """Return the headers of a caller that go along to a provider; names are lower-case.
+def parted(headers: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the headers of a caller that go along to a provider, and those that are withheld.
 
-    Raises ValueError for a value that HTTP cannot carry; the HTTP libraries would quote it.
+    Names are lower-case. What frames the message is in neither. Raises ValueError for a value that
+    HTTP cannot carry; the HTTP libraries would quote it.
     """
     for name, value in headers.items():
         if not HEADER_VALUE.fullmatch(value):
             msg = f"the value of the header {name!r} has characters that HTTP cannot carry"
             raise ValueError(msg)
-    return {
-        name: value
-        for name, value in headers.items()
-        if name not in DROPPED and not name.startswith(DROPPED_PREFIXES)
-    }
+    passed: dict[str, str] = {}
+    withheld: dict[str, str] = {}
+    for name, value in headers.items():
+        if name in WITHHELD or name.startswith(WITHHELD_PREFIXES):
+            withheld[name] = value
+        elif name not in DROPPED:
+            passed[name] = value
+    return passed, withheld
 
 
 def response_headers(call: Call, outcome: Outcome) -> dict[str, str]:
@@ -97,7 +104,10 @@ def response_headers(call: Call, outcome: Outcome) -> dict[str, str]:
         for name, value in (answer.headers.items() if answer else ())
         if name not in RESPONSE_DROPPED and not name.startswith("x-portkey-")
     }
-    return {**kept, **facts(call, outcome)}
+    told = facts(call, outcome)
+    if call.metadata:
+        told["x-portkey-metadata"] = json.dumps(dict(call.metadata), default=str)
+    return {**kept, **told}
 
 
 def wire_form(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -122,8 +132,8 @@ def synthetic_body(failure: Failure) -> bytes:
 
 
 def has_answer(failure: Failure) -> bool:
-    """Whether a failure is shown as an HTTP answer: a provider's own, or routing's 400."""
-    return failure.fault in (Fault.STATUS, Fault.ROUTING)
+    """Whether a failure is shown as an HTTP answer: a provider's, routing's 400, a denial."""
+    return failure.fault in (Fault.STATUS, Fault.ROUTING, Fault.GUARDRAIL)
 
 
 def seconds_of(timeout: Any) -> float:
@@ -150,10 +160,10 @@ class _Bridge:
         self._plan = plan
         self._broken = broken
 
-    def call(self, message: Any, content: bytes) -> tuple[Call, Plan]:
+    def begin(self, message: Any, content: bytes) -> tuple[Call, Compiled]:
         plan = message.extensions.get(EXTENSION) or self._plan
         timeout = seconds_of(message.extensions.get("timeout"))
-        return self._engine.call(request_from(message, content), plan, timeout), plan
+        return self._engine.begin(request_from(message, content), plan, timeout)
 
     def response(self, call: Call, outcome: Outcome, stream: Any = None) -> Any:
         """Return the library's response, or raise its error for a failure without an answer."""
@@ -222,8 +232,8 @@ def sync_transport(library: Any) -> type:
         _library = library
 
         def handle_request(self, request: Any) -> Any:
-            call, plan = self.call(request, request.read())
-            outcome = self._driver.run(plan.router.route(call))
+            call, router = self.begin(request, request.read())
+            outcome = self._driver.run(router.route(call))
             stream = None
             if isinstance(outcome, Reply) and outcome.stream is not None:
                 stream = Bytes(outcome.stream, self._broken)
@@ -262,8 +272,8 @@ def async_transport(library: Any) -> type:
         _library = library
 
         async def handle_async_request(self, request: Any) -> Any:
-            call, plan = self.call(request, await request.aread())
-            outcome = await self._driver.run(plan.router.route(call))
+            call, router = self.begin(request, await request.aread())
+            outcome = await self._driver.run(router.route(call))
             stream = None
             if isinstance(outcome, Reply) and outcome.stream is not None:
                 stream = AsyncBytes(outcome.stream, self._broken)

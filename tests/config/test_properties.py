@@ -6,7 +6,7 @@ import warnings
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from portkey_local.config import Config, check, inherit, leaves, load
+from portkey_local.config import Config, check, hooks_of, inherit, leaves, load
 from portkey_local.errors import ConfigError
 
 pytestmark = pytest.mark.filterwarnings("ignore::portkey_local.errors.ConfigWarning")
@@ -30,7 +30,36 @@ retries = st.fixed_dictionaries(
         "use_retry_after_header": st.booleans(),
     },
 ) | st.fixed_dictionaries({"attempts": st.just(1), "use_retry_after_headers": st.booleans()})
+breakers = st.fixed_dictionaries(
+    {"failure_threshold": st.integers(1, 9)},
+    optional={
+        "failure_threshold_percentage": st.floats(1, 100),
+        "minimum_requests": st.integers(1, 9),
+        "cooldown_interval": st.integers(1, 10**6),
+        "failure_status_codes": codes,
+    },
+)
+checks = st.dictionaries(
+    st.sampled_from(["default.contains", "a.b", "mine"]),
+    st.dictionaries(utf8, json_values, max_size=2).filter(lambda each: "is_enabled" not in each),
+    min_size=1,
+    max_size=2,
+)
+hooks = st.lists(
+    st.builds(
+        lambda check, fields: {**check, **fields},
+        checks,
+        st.fixed_dictionaries({}, optional={"deny": st.booleans(), "async": st.booleans()}),
+    ),
+    max_size=2,
+)
 shared_fields = {
+    "cb_config": breakers,
+    "forward_headers": st.lists(st.sampled_from(["x-a", "X-B"])),
+    "input_guardrails": hooks,
+    "output_guardrails": hooks,
+    "default_input_guardrails": hooks,
+    "input_mutators": hooks,
     "name": utf8,
     "weight": st.integers(1, 9) | st.floats(0.1, 9),
     "override_params": st.dictionaries(utf8, json_values, max_size=3),
@@ -46,7 +75,13 @@ targets = st.fixed_dictionaries(
 )
 strategies = st.fixed_dictionaries(
     {"mode": st.sampled_from(["single", "fallback", "loadbalance"])},
-    optional={"on_status_codes": codes},
+    optional={
+        "on_status_codes": codes,
+        "sticky_session": st.fixed_dictionaries(
+            {"hash_fields": st.just(["metadata.user", "url.pathname"])},
+            optional={"ttl": st.integers(1, 10**6)},
+        ),
+    },
 )
 
 
@@ -55,7 +90,32 @@ def groups(inner):
     return st.fixed_dictionaries(required, optional=shared_fields)
 
 
-configs = st.recursive(targets, groups, max_leaves=5)
+conditional = st.fixed_dictionaries(
+    {
+        "strategy": st.fixed_dictionaries(
+            {
+                "mode": st.just("conditional"),
+                "conditions": st.lists(
+                    st.fixed_dictionaries(
+                        {
+                            "query": st.dictionaries(
+                                st.sampled_from(["metadata.a", "params.b.c"]),
+                                json_values.filter(lambda each: not isinstance(each, dict)),
+                                max_size=2,
+                            ),
+                            "then": st.just("a"),
+                        }
+                    ),
+                    min_size=1,
+                    max_size=2,
+                ),
+            },
+            optional={"default": st.just("a")},
+        ),
+        "targets": st.just([{"name": "a", "provider": "p"}, {"provider": "q"}]),
+    }
+)
+configs = st.recursive(targets | conditional, groups, max_leaves=5)
 
 
 @settings(max_examples=80)
@@ -76,6 +136,9 @@ def test_inheritance_is_complete_after_one_pass(source):
     config = inherit(load(source))
     assert inherit(config) == config
     assert len(list(leaves(config))) == len(list(leaves(load(source))))
+    for path, leaf in leaves(config):
+        found = hooks_of(leaf, path)
+        assert all(hook.place.startswith("config") for hook in (*found.before, *found.after))
 
 
 SECRET = "sk-proj-Xyzzy0123456789"

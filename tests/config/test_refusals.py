@@ -14,6 +14,15 @@ def group(*targets, mode="fallback", **fields):
     return {"strategy": {"mode": mode}, "targets": list(targets), **fields}
 
 
+def sticky(**fields):
+    return {"strategy": {"mode": "loadbalance", "sticky_session": fields}, "targets": [LEAF]}
+
+
+def conditional(**fields):
+    targets = [{**LEAF, "name": "cheap"}, {**LEAF, "name": "good"}]
+    return {"strategy": {"mode": "conditional", **fields}, "targets": targets}
+
+
 def problems(source):
     with pytest.raises(ConfigError) as caught:
         load(source)
@@ -200,6 +209,122 @@ def problems(source):
             "config.targets[0].weight",
             "-1 is out of range; it must be 0 or more",
         ),
+        # circuit breakers
+        (
+            {"cb_config": {"cooldown_interval": 30000}},
+            "config.cb_config.failure_threshold",
+            "required: failure_threshold or failure_threshold_percentage",
+        ),
+        (
+            {"cb_config": {"failure_threshold": 0}},
+            "config.cb_config.failure_threshold",
+            "0 is out of range; it must be 1 or more",
+        ),
+        (
+            {"cb_config": {"failure_threshold_percentage": 101}},
+            "config.cb_config.failure_threshold_percentage",
+            "101 is out of range; it must be 100 or less",
+        ),
+        (
+            {"cb_config": {"failure_threshold": 1, "minimum_requests": None}},
+            "config.cb_config.minimum_requests",
+            "null has no meaning here; leave the field out",
+        ),
+        (
+            {"cb_config": {"failure_threshold": 1, "cooldown_interval": 0}},
+            "config.cb_config.cooldown_interval",
+            "0 is out of range; it must be more than 0",
+        ),
+        (
+            {
+                "strategy": {"mode": "fallback", "cb_config": {"failure_threshold": 1}},
+                "targets": [LEAF],
+                "cb_config": {"failure_threshold": 2},
+            },
+            "config.cb_config",
+            "contradicts strategy.cb_config, which is another spelling of the same field",
+        ),
+        # sticky sessions
+        (
+            sticky(hash_fields=[]),
+            "config.strategy.sticky_session.hash_fields",
+            "empty; it needs at least one item",
+        ),
+        (
+            sticky(ttl=1),
+            "config.strategy.sticky_session.hash_fields",
+            "required: a list of what to look at, such as 'metadata.user_id'",
+        ),
+        (
+            sticky(hash_fields=["metadata.a", "metdata.user"]),
+            "config.strategy.sticky_session.hash_fields[1]",
+            "a path begins with 'metadata.' or 'params.', or is 'url.pathname'; did you mean 'metadata.user'?",
+        ),
+        (
+            sticky(hash_fields=["metadata.a"], ttl=0),
+            "config.strategy.sticky_session.ttl",
+            "0 is out of range; it must be more than 0",
+        ),
+        # headers
+        (
+            {"forward_headers": ["x-a", "X-Portkey-Forward-Headers"]},
+            "config.forward_headers[1]",
+            "x-portkey-forward-headers names headers; it cannot be forwarded itself",
+        ),
+        (
+            {"forward_headers": ["x a"]},
+            "config.forward_headers[0]",
+            "'x a' is not the name of a header",
+        ),
+        # conditional routing
+        (
+            conditional(),
+            "config.strategy.conditions",
+            'required with mode \'conditional\': a list of at least one {"query": {…}, "then": "name of a target"}',
+        ),
+        (
+            conditional(conditions=[]),
+            "config.strategy.conditions",
+            'empty; mode \'conditional\' needs a list of at least one {"query": {…}, "then": "name of a target"}',
+        ),
+        (
+            conditional(conditions=[{"query": {}, "then": "chaep"}]),
+            "config.strategy.conditions[0].then",
+            "'chaep' is not the name of a target here; did you mean 'cheap'? ('cheap', 'good')",
+        ),
+        (
+            conditional(conditions=[{"query": {}, "then": "good"}], default="zzz"),
+            "config.strategy.default",
+            "'zzz' is not the name of a target here ('cheap', 'good')",
+        ),
+        (
+            {
+                "strategy": {"mode": "conditional", "conditions": [{"query": {}, "then": "a"}]},
+                "targets": [LEAF],
+            },
+            "config.strategy.conditions[0].then",
+            "'a': none of the targets here has a name",
+        ),
+        (
+            {
+                "strategy": {"mode": "conditional", "conditions": [{"query": {}, "then": "a"}]},
+                "targets": [{**LEAF, "name": "a"}, {**LEAF, "name": "a"}],
+            },
+            "config.targets[1].name",
+            "'a' is the name of targets[0] too; conditions need different ones",
+        ),
+        (
+            conditional(conditions=[{"then": "good"}]),
+            "config.strategy.conditions[0].query",
+            "required: an object that says which calls match",
+        ),
+        (
+            conditional(
+                conditions=[{"query": {"$or": [{"metadata.a": {"$regx": "x"}}]}, "then": "good"}]
+            ),
+            "config.strategy.conditions[0].query['$or'][0]['metadata.a']['$regx']",
+            "not an operator; did you mean '$regex'? ($eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $regex)",
+        ),
         # both spellings
         (
             {
@@ -288,6 +413,48 @@ def test_all_problems_are_listed_in_the_order_of_the_document():
         str(error).splitlines()[1]
         == "config.targets[0].weight: '1' is a string, not a number; write it without quotes"
     )
+
+
+def test_a_misspelt_mode_hides_nothing_of_its_conditions():
+    source = conditional(conditions=[{"query": {"a": 1}, "then": "x"}], default="y")
+    source["strategy"]["mode"] = "conditonal"
+    assert list(problems(source)) == [
+        "config.strategy.mode",
+        "config.strategy.conditions[0].query.a",
+        "config.strategy.conditions[0].then",
+        "config.strategy.default",
+    ]
+
+
+@pytest.mark.parametrize("model", ["@slug/gpt", "@a/b/c"])
+def test_a_model_that_names_its_provider_is_enough(model):
+    named = {"override_params": {"model": model}}
+    load(group(named))
+    load({**group({}, group({})), **named})
+
+
+@pytest.mark.parametrize("model", ["gpt", "@slug", "@/gpt", "@slug/", 5])
+def test_a_model_of_any_other_form_names_no_provider(model):
+    found = problems(group({"override_params": {"model": model}}))
+    assert list(found) == ["config.targets[0].provider"]
+
+
+def test_a_model_of_ones_own_replaces_the_one_handed_down():
+    source = {**group({"override_params": {"model": "gpt"}}), "override_params": {"model": "@s/m"}}
+    assert list(problems(source)) == ["config.targets[0].provider"]
+
+
+def test_a_breaker_may_be_written_twice_alike():
+    breaker = {"failure_threshold": 1}
+    source = {"strategy": {"mode": "fallback", "cb_config": breaker}, "targets": [LEAF]}
+    assert load({**source, "cb_config": breaker}).cb_config.failure_threshold == 1
+
+
+def test_conditional_routing_is_taken():
+    rows = [{"query": {"metadata.a": None, "params.n": {"$gt": 1}}, "then": "cheap"}]
+    strategy = load(conditional(conditions=rows, default="good")).strategy
+    assert strategy.conditions[0].query == rows[0]["query"]
+    assert (strategy.conditions[0].then, strategy.default) == ("cheap", "good")
 
 
 @pytest.mark.parametrize("mode", ["single", "fallback", "loadbalance"])

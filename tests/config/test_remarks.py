@@ -39,6 +39,24 @@ def group(mode="fallback", **fields):
             "no effect with mode 'single'",
         ),
         (
+            {
+                "strategy": {"mode": "single", "sticky_session": {"hash_fields": ["metadata.a"]}},
+                "targets": [LEAF],
+            },
+            r"config\.strategy\.sticky_session: no effect with mode 'single'; only loadbalance reads it",
+        ),
+        (
+            {"strategy": {"mode": "single", "default": "a"}, "targets": [LEAF]},
+            r"config\.strategy\.default: no effect with mode 'single'; only conditional reads it",
+        ),
+        (
+            {
+                "strategy": {"mode": "single", "conditions": [{"query": {}, "then": "zz"}]},
+                "targets": [LEAF],
+            },
+            r"config\.strategy\.conditions: no effect with mode 'single'; only conditional",
+        ),
+        (
             {"strategy": {"mode": "fallback"}, "targets": [{**LEAF, "request_timeout": 5}]},
             r"config\.targets\[0\]\.request_timeout",
         ),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from portkey_local.config import check, inherit, leaves, load
+from portkey_local.config import check, inherit, leaves, load, provider_problems
 from portkey_local.errors import ConfigError
 
 
@@ -136,3 +136,38 @@ def test_the_ignored_provider_of_a_group_is_not_checked():
     checked(
         {"strategy": {"mode": "single"}, "targets": [{"provider": "openai"}], "provider": "zzz"}
     )
+
+
+BREAKER = {"failure_threshold": 3}
+
+
+@pytest.mark.parametrize("spelling", ["cb_config", "strategy"])
+def test_a_breaker_is_handed_down_under_either_spelling(spelling):
+    """A target without a breaker of its own gets its group's, wherever that wrote it."""
+    own = {"failure_threshold": 1}
+    nested = {"strategy": {"mode": "single", "cb_config": own}, "targets": [{"provider": "p"}]}
+    source = {
+        "strategy": {"mode": "fallback"},
+        "targets": [{"provider": "p"}, {"provider": "p", "cb_config": own}, nested],
+    }
+    (source if spelling == "cb_config" else source["strategy"])["cb_config"] = BREAKER
+    config = inherit(load(source))
+    thresholds = [leaf.cb_config.failure_threshold for _, leaf in leaves(config)]
+    assert thresholds == [3, 1, 1]
+    assert inherit(config) == config
+
+
+def test_headers_to_forward_are_handed_down_and_replaced():
+    """A target's own list replaces its group's, an empty one too."""
+    taken, own = inherited({"forward_headers": ["x-a"]}, {}, {"forward_headers": []})
+    assert (taken["forward_headers"], own["forward_headers"]) == (("x-a",), ())
+
+
+def test_provider_problems_are_what_check_raises():
+    """The list and the error say the same."""
+    config = load({"strategy": {"mode": "single"}, "targets": [{"provider": "opnai"}]})
+    asked = dict(known={"openai"}, native=(), nearest=lambda _: "openai")
+    found = provider_problems(config, **asked)
+    with pytest.raises(ConfigError) as caught:
+        check(config, **asked)
+    assert tuple(found) == caught.value.problems

@@ -52,6 +52,11 @@ DECIDED: dict[str, dict[str, Any]] = {
     "config-virtual-key-only": {"raises": "ConfigError", "calls": [], "names": "vk"},
     "config-vk-in-target": {"raises": "ConfigError", "calls": [], "names": "vk"},
     "x-target-provider-slug": {"raises": "ConfigError", "calls": [], "names": "openai-prod"},
+    # "conditions": a missing value matches no pattern; keys and operators are ANDed; deep paths.
+    "cond-regex-missing-undefined": {"status": 200, "calls": ["d"]},
+    "cond-regex-then-other-op": {"status": 200, "calls": ["d"]},
+    "cond-or-plus-sibling": {"status": 200, "calls": ["d"]},
+    "cond-params-nested": {"status": 200, "calls": ["a"]},
     # Answers of a compatible host come back as they are: what a vendor adds is kept.
     "strict-true-extra-dropped": {
         "status": 200,
@@ -60,13 +65,7 @@ DECIDED: dict[str, dict[str, Any]] = {
     },
 }
 
-UNBUILT_FIELDS = {
-    "cache": "cache",
-    "input_guardrails": "guardrails",
-    "output_guardrails": "guardrails",
-    "before_request_hooks": "guardrails",
-    "after_request_hooks": "guardrails",
-}
+UNBUILT_FIELDS = {"cache": "cache"}
 
 
 def unbuilt(config: Any) -> str | None:
@@ -80,8 +79,6 @@ def unbuilt(config: Any) -> str | None:
             return UNBUILT_FIELDS[name]
         if name == "provider" and value in NATIVE:
             return "native providers"
-        if name == "strategy" and isinstance(value, dict) and value.get("mode") == "conditional":
-            return "conditional routing"
     return unbuilt(config.get("targets"))
 
 

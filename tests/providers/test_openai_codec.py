@@ -22,8 +22,9 @@ from portkey_local.model import (
     Request,
     ServerEvent,
     Target,
+    merge,
 )
-from portkey_local.providers.openai import OpenAICodec, encode_json, merge, redact
+from portkey_local.providers.openai import OpenAICodec, encode_json, redact
 from portkey_local.strategies.single import Single
 
 CODEC = OpenAICodec()

@@ -13,13 +13,14 @@ import inspect
 import json
 import os
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from openai import NotGiven, Omit
 
 from portkey_local.engine import Options
 from portkey_local.errors import ConfigError
+from portkey_local.hooks import CheckContext
 from portkey_local.model import EMPTY, Event, Rng
 from portkey_local.wire.chosen import Kind
 from portkey_local.wire.settings import Connections
@@ -37,7 +38,10 @@ class Changes(TypedDict, total=False):
     config: Config | Mapping[str, Any] | str | os.PathLike[str] | None
     custom_host: str
     default_headers: Mapping[str, str]
+    default_input_guardrails: Sequence[Mapping[str, Any]]
+    default_output_guardrails: Sequence[Mapping[str, Any]]
     default_query: Mapping[str, object]
+    forward_headers: Sequence[str]
     max_retries: int
     metadata: Mapping[str, Any] | str | None
     openai_organization: str
@@ -55,6 +59,7 @@ class Changes(TypedDict, total=False):
 class Arguments(Changes, total=False):
     """What a client can be given."""
 
+    checks: Mapping[str, Callable[[CheckContext], Any]]
     connections: Connections
     debug: bool
     event_log: str | os.PathLike[str]
@@ -71,6 +76,9 @@ ROUTING = frozenset(
         "base_url",
         "config",
         "custom_host",
+        "default_input_guardrails",
+        "default_output_guardrails",
+        "forward_headers",
         "metadata",
         "openai_organization",
         "openai_project",
@@ -84,6 +92,16 @@ ROUTING = frozenset(
 )
 OF_ANY_TARGET = frozenset(  # of a config: what is not a host's, a key's or a provider's own
     {
+        "after_request_hooks",
+        "before_request_hooks",
+        "cb_config",
+        "default_input_guardrails",
+        "default_output_guardrails",
+        "forward_headers",
+        "input_guardrails",
+        "input_mutators",
+        "output_guardrails",
+        "output_mutators",
         "override_params",
         "request_timeout",
         "retry",
@@ -93,7 +111,17 @@ OF_ANY_TARGET = frozenset(  # of a config: what is not a host's, a key's or a pr
 )
 CARRIED = frozenset({"metadata", "trace_id"})  # go along with a call and change no route
 ONE_CLIENT = frozenset(
-    {"connections", "debug", "event_log", "http_client", "on_event", "rng", "virtual_keys", "wire"}
+    {
+        "checks",
+        "connections",
+        "debug",
+        "event_log",
+        "http_client",
+        "on_event",
+        "rng",
+        "virtual_keys",
+        "wire",
+    }
 )
 FROM_OPENAI = frozenset(
     {"api_key", "default_headers", "default_query", "max_retries", "timeout", "webhook_secret"}
@@ -101,7 +129,6 @@ FROM_OPENAI = frozenset(
 NOT_BUILT: Mapping[str, str] = {
     "cache_force_refresh": "caches are not built in this version yet",
     "cache_namespace": "caches are not built in this version yet",
-    "forward_headers": "not built yet; extra_headers= and default_headers= reach the provider",
     "instrumentation": "not built yet; use on_event= or event_log=",
     "websocket_base_url": "websockets are not routed",
 }
@@ -114,6 +141,7 @@ NOT_BUILT_PREFIXES = (
     "huggingface_",
     "fireworks_",
 )
+LISTS = ("default_input_guardrails", "default_output_guardrails", "forward_headers")
 SECONDS_LIMIT = 600  # a request_timeout above this was surely meant in milliseconds
 LOOKS_LIKE_PORTKEY = ("api.portkey.ai", "aws-us.api.portkey.ai")
 
@@ -128,8 +156,8 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         _refuse(name, given[name], known)
     _check_values(given)
     kept = {name: value for name, value in given.items() if name in known}
-    for name in ("config", "virtual_keys"):
-        if isinstance(kept.get(name), Mapping):
+    for name in ("config", "virtual_keys", *LISTS):
+        if isinstance(kept.get(name), (Mapping, list)):
             kept[name] = copy.deepcopy(kept[name])  # what the caller changes later is not ours
     return kept
 
@@ -172,6 +200,10 @@ def is_timeout(value: Any) -> bool:
 
 
 WANTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "checks": (
+        lambda value: isinstance(value, Mapping) and all(map(callable, value.values())),
+        "a dict of names and callables",
+    ),
     "connections": (lambda value: isinstance(value, Connections), "portkey_local.Connections"),
     "debug": (lambda value: isinstance(value, bool), "a bool"),
     "on_event": (
@@ -194,7 +226,7 @@ def options(given: Mapping[str, Any]) -> Options:
     if given.get("Authorization"):
         defaults["api_key"] = given["Authorization"].removeprefix("Bearer ")
     overrides: dict[str, Any] = {}
-    for name in ("custom_host", "strict_open_ai_compliance"):
+    for name in ("custom_host", "strict_open_ai_compliance", *LISTS):
         if given.get(name) is not None:
             overrides[name] = given[name]
     for name in ("request_timeout", "stream_idle_timeout"):

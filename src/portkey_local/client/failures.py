@@ -17,11 +17,31 @@ from portkey_local.model import Call, Failure, Fault, Outcome, Target
 from portkey_local.providers.openai import redact
 from portkey_local.transport import ROOT, response_headers, synthetic_body, wire_form
 
+DENIED = 446
+
 
 class StreamInterrupted(openai.APIError):
     """A stream broke after its first event: cut, stalled or malformed. What was read is not
     whole.
     """
+
+
+class GuardrailDenied(openai.APIStatusError):
+    """A guardrail denied the request or the answer; the status is 446."""
+
+    @property
+    def hook_results(self) -> dict[str, Any]:
+        """What hooks ran and what they came to: before and after the request."""
+        results = self.response.json().get("hook_results")
+        return results if isinstance(results, dict) else {}
+
+
+def denied(response: Any, body: Any) -> GuardrailDenied:
+    """Return the exception for an answer with status 446; `body` is its decoded JSON."""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    said = error.get("message") if isinstance(error, dict) else None
+    message = f"Error code: {DENIED} - {said or 'denied by a guardrail'}"
+    return GuardrailDenied(message, response=response, body=error)
 
 
 def http_library() -> Any:
@@ -39,9 +59,9 @@ def exception(client: Any, call: Call, failure: Failure) -> Exception:
     request = response.request
     error: openai.APIError
     match failure.fault:
-        case Fault.STATUS | Fault.ROUTING:
+        case Fault.STATUS | Fault.ROUTING | Fault.OPEN | Fault.GUARDRAIL:
             error = client._make_status_error_from_response(response)
-            if failure.fault is Fault.ROUTING:
+            if failure.fault in (Fault.ROUTING, Fault.OPEN):
                 error.message = f"Error code: {failure.status} - {failure.message}"
         case Fault.TIMEOUT:
             error = openai.APITimeoutError(request=request)
@@ -103,7 +123,7 @@ def _response(call: Call, failure: Failure) -> Any:
     library = http_library()
     headers = response_headers(call, failure)
     content = failure.answer.content if failure.answer is not None else b""
-    if failure.fault is not Fault.STATUS:
+    if failure.fault not in (Fault.STATUS, Fault.GUARDRAIL):
         content = synthetic_body(failure)
         headers = {**headers, "content-type": "application/json"}
     return library.Response(

@@ -114,8 +114,8 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
 
     def _send(self, cast_to: Any, request: Request, timeout: Any, options: Any = None) -> Any:
         """Route a request by the fast door."""
-        call = self._call(request, timeout)
-        outcome: Outcome = self._driver.run(self._plan.router.route(call))
+        call, router = self._start(request, timeout)
+        outcome: Outcome = self._driver.run(router.route(call))
         if isinstance(outcome, Failure):
             raise exception(self, call, outcome)
         if outcome.stream is not None:
@@ -130,7 +130,7 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
         """Close the connections of this client and of its copies; it takes no more calls."""
         if "_engine" in self.__dict__:
             self._engine.close()
-            self._driver.wire.close()
+            self._driver.close()
 
 
 class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as above
@@ -199,8 +199,8 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
 
     async def _send(self, cast_to: Any, request: Request, timeout: Any, options: Any = None) -> Any:
         """Route a request by the fast door."""
-        call = self._call(request, timeout)
-        outcome: Outcome = await self._driver.run(self._plan.router.route(call))
+        call, router = self._start(request, timeout)
+        outcome: Outcome = await self._driver.run(router.route(call))
         if isinstance(outcome, Failure):
             raise exception(self, call, outcome)
         if outcome.stream is not None:
@@ -215,4 +215,4 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
         """Close the connections of this client and of its copies; it takes no more calls."""
         if "_engine" in self.__dict__:
             self._engine.close()
-            await self._driver.wire.close()
+            await self._driver.close()

@@ -76,12 +76,14 @@ def _request(client: Any, arguments: dict[str, Any]) -> Request | None:
         return None
     body, encoded = plain
     stream = body.get("stream") is True
+    headers, withheld = client._headers(None)
     return Request(
         method="POST",
         path=PATH,
         body=body,
         encoded=encoded,
-        headers=client._headers(None),
+        headers=headers,
+        withheld=withheld,
         query=client.qs.stringify(client._custom_query) if client._custom_query else "",
         stream=stream,
     )

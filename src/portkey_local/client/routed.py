@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import openai
 from openai import BaseModel
@@ -19,12 +19,16 @@ from openai._constants import OVERRIDE_CAST_TO_HEADER, RAW_RESPONSE_HEADER
 
 from portkey_local.client import arguments
 from portkey_local.client.arguments import Changes
-from portkey_local.client.failures import exception, told
+from portkey_local.client.failures import DENIED, denied, exception, told
 from portkey_local.client.hosted import INSTEAD, HostedOnly
+from portkey_local.client.router import RouterView
 from portkey_local.engine import Engine, Plan
-from portkey_local.model import Call, Request
+from portkey_local.model import EMPTY, Call, Request
 from portkey_local.providers.openai import encode_json
-from portkey_local.transport import EXTENSION, ROOT, ROOT_HOST, TEXT_HEADER, passed_on, seconds_of
+from portkey_local.transport import EXTENSION, ROOT, ROOT_HOST, TEXT_HEADER, parted, seconds_of
+
+if TYPE_CHECKING:
+    from portkey_local.compile import Compiled
 
 SPECIAL_HEADERS = frozenset({RAW_RESPONSE_HEADER.lower(), OVERRIDE_CAST_TO_HEADER.lower()})
 JSON = "application/json"
@@ -44,7 +48,7 @@ class Routed:
         self._given = arguments.checked(given)
         own = {
             name: self._given[name]
-            for name in ("on_event", "event_log", "rng")
+            for name in ("on_event", "event_log", "rng", "checks")
             if self._given.get(name) is not None
         }
         vault = Vault(virtual_keys=self._given.get("virtual_keys") or {})
@@ -106,6 +110,11 @@ class Routed:
         """
         return HostedOnly("admin")
 
+    @property
+    def router(self) -> RouterView:
+        """The client's router, to be looked at: `router.status()`, `router.explain(...)`."""
+        return RouterView(self._engine, self._plan)
+
     def __repr__(self) -> str:
         """Name the targets, never a key."""
         targets = ", ".join(f"{t.path}={t.provider}" for t in self._plan.router.targets)
@@ -141,9 +150,10 @@ class Routed:
             return None
         if not (stream or _is_model(cast_to)):
             return None
-        headers = self._headers(options.headers)
-        if headers is None:
+        told = self._headers(options.headers)
+        if told is None:
             return None
+        headers, withheld = told
         try:
             body, encoded = _json_of(options)
         except (TypeError, ValueError):  # dates, models: the SDK knows how to write them
@@ -160,27 +170,33 @@ class Routed:
             body=body if method != "GET" else None,
             encoded=encoded,
             headers=headers,
+            withheld=withheld,
             query="&".join(parts),
             stream=stream,
         )
 
-    def _headers(self: Any, given: Any) -> Mapping[str, str] | None:
-        """Return a call's headers, or None when they ask for what only the SDK's own way gives."""
+    def _headers(self: Any, given: Any) -> tuple[Mapping[str, str], Mapping[str, str]] | None:
+        """Return a call's headers, those that go along and those withheld.
+
+        None when they ask for what only the SDK's own way gives.
+        """
         custom: Mapping[str, Any] = self._custom_headers
         if not isinstance(given, Mapping) or not given:
-            return _merged(custom) if custom else _plain_headers()
+            return _merged(custom) if custom else (_plain_headers(), EMPTY)
         lower = {name.lower(): value for name, value in given.items()}
         if lower.keys() & SPECIAL_HEADERS or lower.get("content-type", JSON) != JSON:
             return None
         return _merged({**{n.lower(): v for n, v in custom.items()}, **lower})
 
-    def _call(self: Any, request: Request, timeout: Any) -> Call:
+    def _start(self: Any, request: Request, timeout: Any) -> tuple[Call, Compiled]:
+        """Return a call that begins now, and the router for it."""
         check_timeout(timeout)
         if isinstance(timeout, openai.NotGiven):
             timeout = self.timeout
-        limit = seconds_of(timeout)
-        call: Call = self._engine.call(request, self._plan, limit)
-        return call
+        started: tuple[Call, Compiled] = self._engine.begin(
+            request, self._plan, seconds_of(timeout)
+        )
+        return started
 
     # --- the transport
 
@@ -194,6 +210,11 @@ class Routed:
 
     def _validate_headers(self, headers: Any, custom_headers: Any) -> None:
         """Miss no key: the SDK would."""
+
+    def _make_status_error(self: Any, err_msg: str, *, body: object, response: Any) -> Any:
+        if response.status_code == DENIED:
+            return denied(response, body)
+        return super()._make_status_error(err_msg, body=body, response=response)  # type: ignore[misc]
 
     def _mark(self, request: Any) -> None:
         """Tell the transport which copy of the client sends the request."""
@@ -229,9 +250,9 @@ def _take_sdk_options(client: Any, new: Mapping[str, Any]) -> None:
             setattr(client, name, new[name])
 
 
-def _merged(custom: Mapping[str, Any]) -> dict[str, str]:
+def _merged(custom: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     merged = {**_plain_headers(), **{name.lower(): value for name, value in custom.items()}}
-    return passed_on({name: value for name, value in merged.items() if isinstance(value, str)})
+    return parted({name: value for name, value in merged.items() if isinstance(value, str)})
 
 
 def _with_body(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -5,18 +5,21 @@ that can be wrong with a config is said here, before the first call, with the JS
 with a key.
 """
 
-from portkey_local.config.load import Source, load, warn
+from portkey_local.config.hooks import CheckSpec, HookKind, Hooks, HookSpec, OnStream, hooks_of
+from portkey_local.config.load import Examined, Source, examine, load, warn
 from portkey_local.config.models import (
     DEFAULT_STREAM_IDLE_TIMEOUT,
     Cache,
     CacheMode,
+    CircuitBreaker,
     Condition,
     Config,
     Mode,
     Retry,
+    StickySession,
     Strategy,
 )
-from portkey_local.config.tree import check, inherit, leaves
+from portkey_local.config.tree import breaker_of, check, inherit, leaves, provider_problems
 from portkey_local.config.unbuilt import NOT_BUILT
 
 __all__ = [
@@ -24,15 +27,27 @@ __all__ = [
     "NOT_BUILT",
     "Cache",
     "CacheMode",
+    "CheckSpec",
+    "CircuitBreaker",
     "Condition",
     "Config",
+    "Examined",
+    "HookKind",
+    "HookSpec",
+    "Hooks",
     "Mode",
+    "OnStream",
     "Retry",
     "Source",
+    "StickySession",
     "Strategy",
+    "breaker_of",
     "check",
+    "examine",
+    "hooks_of",
     "inherit",
     "leaves",
     "load",
+    "provider_problems",
     "warn",
 ]

@@ -11,25 +11,55 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from portkey_local.config.models import Config
-from portkey_local.config.problems import Node, Problem, path_of, refusal
-from portkey_local.config.rules import broken_rules, remarks
+from portkey_local.config.problems import Node, Problem, listed, path_of
+from portkey_local.config.remarks import remarks
+from portkey_local.config.repair import repaired
+from portkey_local.config.rules import broken_rules
 from portkey_local.config.sources import find_named, plain, read_file, read_text
 from portkey_local.config.unbuilt import unbuilt
 from portkey_local.config.wording import in_words
 from portkey_local.errors import ConfigError, ConfigWarning
 
-__all__ = ["Source", "load", "warn"]
+__all__ = ["Examined", "Source", "examine", "load", "warn"]
 
 Source = Config | Mapping[str, Any] | str | os.PathLike[str]
 
+ROUNDS: Final = 8
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What came of reading a config: the config if it is right, and everything that is wrong.
+
+    `rest` is the config itself, or what is left of a wrong one without its wrong parts: in it
+    somebody who knows more (providers, keys, checks) may look for further problems. It may be None,
+    and a leaf of it may lack its provider. `origin` is the file that was read.
+    """
+
+    config: Config | None
+    problems: tuple[tuple[str, str], ...] = ()
+    rest: Config | None = None
+    origin: Path | None = None
+
+    def error(self, others: Iterable[tuple[str, str]] = ()) -> ConfigError:
+        """Make one error of all problems, and of those of others at places not named yet."""
+        found = dict(self.problems)
+        for path, message in others:
+            found.setdefault(path, message)
+        first, *further = found.items()
+        error = ConfigError(*first, *further)
+        if self.origin is not None:
+            error.add_note(f"in {self.origin}")
+        return error
 
 
 def load(source: Source, *, configs_dir: Path | None = None, quiet: bool = False) -> Config:
@@ -40,21 +70,34 @@ def load(source: Source, *, configs_dir: Path | None = None, quiet: bool = False
     >>> load('{"provider": "openai", "retry": {"attempts": 2}}')
     Config(provider='openai', retry=Retry(attempts=2))
     """
-    if isinstance(source, Config):
-        # Built by hand, so its fields are right; what they mean together has not been looked at.
-        return _checked(source, *plain(source.model_dump(exclude_unset=True)), quiet=quiet)
-    origin, content = _read(source, configs_dir)
+    examined = examine(source, configs_dir=configs_dir, quiet=quiet)
+    if examined.config is None:
+        raise examined.error()
+    return examined.config
+
+
+def examine(source: Source, *, configs_dir: Path | None = None, quiet: bool = False) -> Examined:
+    """Read a config as `load` does, but return what is wrong with it instead of raising it."""
+    origin: Path | None = None
     try:
-        return _checked(None, *plain(content), quiet=quiet)
+        if isinstance(source, Config):
+            # Built by hand, so its fields are right; what they mean together has not been looked
+            # at.
+            return _checked(source, *plain(source.model_dump(exclude_unset=True)), quiet=quiet)
+        origin, content = _read(source, configs_dir)
+        return _checked(None, *plain(content), origin=origin, quiet=quiet)
     except ConfigError as error:
-        if origin is not None:
-            error.add_note(f"in {origin}")
-        raise
+        return Examined(None, error.problems, None, origin)
 
 
 def _checked(
-    config: Config | None, document: Node, problems: list[Problem], *, quiet: bool
-) -> Config:
+    config: Config | None,
+    document: Node,
+    problems: list[Problem],
+    *,
+    origin: Path | None = None,
+    quiet: bool,
+) -> Examined:
     # Of several problems at one place the first counts: not JSON, then our rules, then a model's
     # findings.
     problems += broken_rules(document)
@@ -63,10 +106,21 @@ def _checked(
         problems += findings
     problems += _not_also_wrong(list(unbuilt(document)), problems)
     if problems or config is None:
-        raise refusal(problems, document)
+        return Examined(None, listed(problems, document), _rest(document, problems), origin)
     for remark in () if quiet else remarks(document):
         warn(f"{path_of(remark.location)}: {remark.message}")
-    return config
+    return Examined(config, (), config, origin)
+
+
+def _rest(document: Node, problems: list[Problem]) -> Config | None:
+    # What is taken out may be missed elsewhere, so it takes a few rounds.
+    for _ in range(ROUNDS):
+        changed = repaired(document, problems)
+        config, findings = _validated(changed)
+        if config is not None and changed == document:
+            return config
+        document, problems = changed, [*broken_rules(changed), *findings]
+    return None
 
 
 def _read(source: Source, configs_dir: Path | None) -> tuple[Path | None, object]:

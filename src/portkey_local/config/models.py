@@ -9,19 +9,32 @@ inheritance relies on it.
 # Annotations are real objects here: pydantic would have to compile each string, at twice the import
 # time.
 
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from portkey_local.config.vendors import Frozen, VendorFields
 
-__all__ = ["Cache", "CacheMode", "Condition", "Config", "Mode", "Retry", "Strategy"]
+__all__ = [
+    "Cache",
+    "CacheMode",
+    "CircuitBreaker",
+    "Condition",
+    "Config",
+    "Mode",
+    "Retry",
+    "StickySession",
+    "Strategy",
+]
 
 Mode = Literal["single", "fallback", "loadbalance", "conditional"]
 CacheMode = Literal["simple", "semantic"]
 MODES: dict[str, tuple[str, ...]] = {"strategy": get_args(Mode), "cache": get_args(CacheMode)}
 
 DEFAULT_STREAM_IDLE_TIMEOUT = 60_000.0
+DEFAULT_COOLDOWN_INTERVAL = 30_000.0
+DEFAULT_STICKY_TTL = 3600.0
 RETRY_AFTER = "use_retry_after_header"
 RETRY_AFTER_PLURAL = "use_retry_after_headers"
 
@@ -32,6 +45,9 @@ Statuses = Annotated[tuple[Status, ...] | None, Lenient]
 Names = Annotated[tuple[str, ...] | None, Lenient]
 Checks = Annotated[tuple[Any, ...] | None, Lenient]
 Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Percentage = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 
 
 class Condition(Frozen):
@@ -39,6 +55,28 @@ class Condition(Frozen):
 
     query: dict[str, Any]
     then: str
+
+
+class CircuitBreaker(Frozen):
+    """When a target is left alone for a while: after `failure_threshold` failures, or once
+    `failure_threshold_percentage` of at least `minimum_requests` have failed.
+
+    `cooldown_interval` is in milliseconds. Without `failure_status_codes` a failure is a status
+    above 500, or no answer.
+    """
+
+    failure_threshold: Count | None = None
+    failure_threshold_percentage: Percentage | None = None
+    minimum_requests: Count | None = None
+    cooldown_interval: Positive = DEFAULT_COOLDOWN_INTERVAL
+    failure_status_codes: Statuses = None
+
+
+class StickySession(Frozen):
+    """Which calls stay with one target: those alike in all `hash_fields`, for `ttl` seconds."""
+
+    hash_fields: Annotated[tuple[str, ...], Lenient, Field(min_length=1)]
+    ttl: Positive = DEFAULT_STICKY_TTL
 
 
 class Strategy(Frozen):
@@ -52,8 +90,8 @@ class Strategy(Frozen):
     on_status_codes: Statuses = None
     conditions: Annotated[tuple[Condition, ...] | None, Lenient] = None
     default: str | None = None
-    cb_config: dict[str, Any] | None = None
-    sticky_session: dict[str, Any] | None = None
+    cb_config: CircuitBreaker | None = None
+    sticky_session: StickySession | None = None
 
 
 class Retry(Frozen):
@@ -81,7 +119,7 @@ class Cache(Frozen):
     """Whether answers are kept; `max_age` is in seconds. A bare string is the mode."""
 
     mode: CacheMode
-    max_age: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    max_age: Positive | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -117,7 +155,7 @@ class Config(VendorFields):
     on_status_codes: Statuses = None
 
     cache: Cache | None = None
-    cb_config: dict[str, Any] | None = None
+    cb_config: CircuitBreaker | None = None
     forward_headers: Names = None
     prompt_id: str | None = None
     input_guardrails: Checks = None
@@ -128,3 +166,18 @@ class Config(VendorFields):
     output_mutators: Checks = None
     before_request_hooks: Checks = None
     after_request_hooks: Checks = None
+
+    # Field of hooks -> the JSON path of each of its items, where they were handed down.
+    _handed: Mapping[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
+
+    def places(self, field: str, path: str) -> tuple[str, ...]:
+        """Return where each item of a list was written, in a config that stands at `path`."""
+        given = self._handed.get(field, ())
+        own = range(len(given), len(getattr(self, field) or ()))
+        return (*given, *(f"{path}.{field}[{index}]" for index in own))
+
+    def handed(self, update: Mapping[str, Any], places: Mapping[str, tuple[str, ...]]) -> Self:
+        """Return a copy with fields of its parent, and where their items were written."""
+        copy = self.model_copy(update=update)
+        copy._handed = {**self._handed, **places}  # noqa: SLF001 - a copy of our own
+        return copy

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from portkey_local.errors import ConfigError, looks_secret
+from portkey_local.errors import looks_secret
+from portkey_local.query import nearest
 
-__all__ = ["Location", "Node", "Problem", "near", "nodes", "path_of", "refusal", "shown"]
+__all__ = ["Location", "Node", "Problem", "listed", "near", "nodes", "path_of", "shown"]
 
 Location = tuple[str | int, ...]
 Node = dict[str, Any]
@@ -82,23 +83,21 @@ def _short(text: str) -> str:
 
 
 def near(name: str, names: Iterable[str]) -> str | None:
-    """Find the valid name that was probably meant."""
-    # Loaded here, because a config without mistakes never needs it.
-    from difflib import get_close_matches
-
+    """Find the valid name that was probably meant, past camelCase and hyphens."""
     valid = sorted(names)
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:LONGEST_SHOWN]).replace("-", "_").lower()
-    return snake if snake in valid else next(iter(get_close_matches(snake, valid, 1, 0.65)), None)
+    if snake in valid:
+        return snake
+    return nearest(name[:LONGEST_SHOWN], valid) or nearest(snake, valid)
 
 
-def refusal(problems: Iterable[Problem], document: Node) -> ConfigError:
-    """Make one error of all problems, in the order of the document, one for each place."""
+def listed(problems: Iterable[Problem], document: Node) -> tuple[tuple[str, str], ...]:
+    """List problems as (path, message), in the order of the document, one for each place."""
     first: dict[Location, Problem] = {}
     for problem in problems:
         first.setdefault(problem.location, problem)
     ordered = sorted(first.values(), key=lambda problem: _place(document, problem.location))
-    (path, message), *others = [(path_of(problem.location), problem.message) for problem in ordered]
-    return ConfigError(path, message, *others)
+    return tuple((path_of(problem.location), problem.message) for problem in ordered)
 
 
 def _place(document: object, location: Location) -> tuple[int, ...]:

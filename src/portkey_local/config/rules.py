@@ -1,40 +1,54 @@
 """What the fields of a config mean together: the rules no single field can know.
 
 Ground rules: a rule reads one node (the root or a target) as plain JSON, which may be wrong in any
-way, and yields what it finds; it raises nothing and changes nothing. `RULES` refuse, `REMARKS` only
-warn.
+way, and yields what it finds; it raises nothing and changes nothing. `RULES` refuse. What is only
+odd is in `remarks`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+from portkey_local.config.conditional import conditions_are_whole, names_exist, queries_are_right
+from portkey_local.config.hooks import hook_problems
 from portkey_local.config.models import MODES
 from portkey_local.config.problems import Location, Node, Problem, nodes, shown
+from portkey_local.query import PATHNAME, WrongQuery, look
 
-__all__ = ["broken_rules", "remarks"]
+__all__ = ["Rule", "broken_rules"]
 
 Rule = Callable[[Location, Node], Iterator[Problem]]
 
-MODEL_FIELDS: Final = ("strategy", "retry", "cache")
-LOOKS_LIKE_SECONDS: Final = 100
+# The places below a node that hold a model of their own.
+MODELS: Final[tuple[tuple[str, ...], ...]] = (
+    (),
+    ("strategy",),
+    ("strategy", "cb_config"),
+    ("strategy", "sticky_session"),
+    ("retry",),
+    ("cache",),
+    ("cb_config",),
+)
+THRESHOLDS: Final = {"failure_threshold", "failure_threshold_percentage"}
+FORWARD_HEADERS: Final = "x-portkey-forward-headers"
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_SLUG = re.compile(r"@[^/]+/.")
 
 
 def _no_nulls(location: Location, node: Node) -> Iterator[Problem]:
     # Only parameters give null a meaning; elsewhere nobody could say whether it means "off" or
     # "inherit".
-    owners = [(location, node)]
-    owners += [
-        ((*location, field), node[field])
-        for field in MODEL_FIELDS
-        if isinstance(node.get(field), dict)
-    ]
-    for where, owner in owners:
-        for field, value in owner.items():
+    for place in MODELS:
+        owner: Any = node
+        for field in place:
+            owner = owner.get(field) if isinstance(owner, dict) else None
+        for field, value in owner.items() if isinstance(owner, dict) else ():
             if value is None:
-                yield Problem((*where, field), "null has no meaning here; leave the field out")
+                where = (*location, *place, field)
+                yield Problem(where, "null has no meaning here; leave the field out")
 
 
 def _group_is_whole(location: Location, node: Node) -> Iterator[Problem]:
@@ -49,12 +63,24 @@ def _group_is_whole(location: Location, node: Node) -> Iterator[Problem]:
         )
 
 
-def _target_names_provider(location: Location, node: Node) -> Iterator[Problem]:
+def _targets_name_providers(location: Location, node: Node, model: Any) -> Iterator[Problem]:
+    # A model of the form "@slug/model" names whom to ask, also where it is handed down.
+    params = node.get("override_params")
+    model = params.get("model", model) if isinstance(params, dict) else model
+    named = {"strategy", "targets", "provider", "virtual_key"} & node.keys() or _has_slug(model)
     # The root may leave it out, because the client's own arguments can name the provider.
-    if location and not {"strategy", "targets", "provider", "virtual_key"} & node.keys():
+    if location and not named:
         yield Problem(
             (*location, "provider"), "required: a target names a provider or a virtual_key"
         )
+    targets = node.get("targets")
+    for index, target in enumerate(targets if isinstance(targets, list) else ()):
+        if isinstance(target, dict):
+            yield from _targets_name_providers((*location, "targets", index), target, model)
+
+
+def _has_slug(model: Any) -> bool:
+    return isinstance(model, str) and _SLUG.match(model) is not None
 
 
 def _some_weight(location: Location, node: Node) -> Iterator[Problem]:
@@ -98,63 +124,61 @@ def _wrong_with_host(host: str) -> str | None:
     return None
 
 
-def _milliseconds(location: Location, node: Node) -> Iterator[Problem]:
-    for field in ("request_timeout", "stream_idle_timeout"):
-        timeout = node.get(field)
-        if isinstance(timeout, int | float) and 0 < timeout < LOOKS_LIKE_SECONDS:
-            meant = f"{timeout * 1000:g} for {timeout} s"
-            message = f"{timeout} looks like seconds; a config counts milliseconds ({meant})"
-            yield Problem((*location, field), message)
-
-
-def _ignored_beside_targets(location: Location, node: Node) -> Iterator[Problem]:
-    if "strategy" in node and "targets" in node:
-        for field in ("provider", "api_key", "virtual_key"):
-            if field in node:
-                message = "ignored beside strategy and targets; name it in each target instead"
-                yield Problem((*location, field), message)
-
-
-def _codes_without_effect(location: Location, node: Node) -> Iterator[Problem]:
-    if "on_status_codes" in node:
-        yield Problem(
-            (*location, "on_status_codes"), "no effect here; it belongs in strategy or in retry"
-        )
+def _one_breaker(location: Location, node: Node) -> Iterator[Problem]:
     strategy = node.get("strategy")
-    if (
-        isinstance(strategy, dict)
-        and "on_status_codes" in strategy
-        and strategy.get("mode") != "fallback"
-    ):
-        message = f"no effect with mode {shown(strategy.get('mode'))}; only fallback reads it"
-        yield Problem((*location, "strategy", "on_status_codes"), message)
+    inner = strategy.get("cb_config") if isinstance(strategy, dict) else None
+    outer = node.get("cb_config")
+    for place, breaker in ((("strategy", "cb_config"), inner), (("cb_config",), outer)):
+        if isinstance(breaker, dict) and not THRESHOLDS & breaker.keys():
+            needed = "failure_threshold or failure_threshold_percentage"
+            yield Problem((*location, *place, "failure_threshold"), f"required: {needed}")
+    if isinstance(inner, dict) and isinstance(outer, dict) and inner != outer:
+        message = "contradicts strategy.cb_config, which is another spelling of the same field"
+        yield Problem((*location, "cb_config"), message)
+
+
+def _sticky_paths(location: Location, node: Node) -> Iterator[Problem]:
+    strategy = node.get("strategy")
+    sticky = strategy.get("sticky_session") if isinstance(strategy, dict) else None
+    fields = sticky.get("hash_fields") if isinstance(sticky, dict) else None
+    for index, path in enumerate(fields if isinstance(fields, list) else ()):
+        place = (*location, "strategy", "sticky_session", "hash_fields", index)
+        try:
+            look(path if isinstance(path, str) else PATHNAME)
+        except WrongQuery as error:
+            yield Problem(place, str(error))
+
+
+def _headers_are_names(location: Location, node: Node) -> Iterator[Problem]:
+    names = node.get("forward_headers")
+    for index, name in enumerate(names if isinstance(names, list) else ()):
+        place = (*location, "forward_headers", index)
+        if not isinstance(name, str):
+            continue
+        if not _TOKEN.fullmatch(name):
+            yield Problem(place, f"{shown(name)} is not the name of a header")
+        elif name.lower() == FORWARD_HEADERS:
+            yield Problem(place, f"{FORWARD_HEADERS} names headers; it cannot be forwarded itself")
 
 
 RULES: Final[tuple[Rule, ...]] = (
     _no_nulls,
     _group_is_whole,
-    _target_names_provider,
     _some_weight,
     _host_is_plain,
+    _one_breaker,
+    _sticky_paths,
+    _headers_are_names,
+    conditions_are_whole,
+    names_exist,
+    queries_are_right,
+    hook_problems,
 )
-REMARKS: Final[tuple[Rule, ...]] = (_milliseconds, _ignored_beside_targets, _codes_without_effect)
 
 
 def broken_rules(document: Node) -> Iterator[Problem]:
     """Find what makes the config unusable."""
-    return (
-        problem
-        for place, node in nodes(document)
-        for rule in RULES
-        for problem in rule(place, node)
-    )
-
-
-def remarks(document: Node) -> Iterator[Problem]:
-    """Find what is allowed but odd."""
-    return (
-        remark
-        for place, node in nodes(document)
-        for rule in REMARKS
-        for remark in rule(place, node)
-    )
+    for place, node in nodes(document):
+        for rule in RULES:
+            yield from rule(place, node)
+    yield from _targets_name_providers((), document, None)

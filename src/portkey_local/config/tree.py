@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator
 from typing import Any, Final
 
-from portkey_local.config.models import Config
+from portkey_local.config.hooks import DEFAULT_HOOKS, OWN_HOOKS
+from portkey_local.config.models import CircuitBreaker, Config
 from portkey_local.config.problems import Location, path_of, shown
 from portkey_local.errors import ConfigError
 
-__all__ = ["check", "inherit", "leaves"]
+__all__ = ["breaker_of", "check", "inherit", "leaves", "provider_problems"]
 
 # A child's own value replaces its parent's whole. `weight`, `name`, keys and provider fields are
-# never inherited, and a cache wraps the node it is written on.
+# never inherited, and a cache wraps the node it is written on. Breakers and hooks have rules of
+# their own, below.
 INHERITED: Final = (
     "retry",
     "request_timeout",
@@ -29,7 +31,7 @@ INHERITED: Final = (
 NOT_SPOKEN: Final = "known provider, but its own language is not spoken in this version yet"
 
 
-def inherit(config: Config) -> Config:
+def inherit(config: Config, path: str = "config") -> Config:
     """Hand down what groups say to their targets, so that every leaf is complete.
 
     >>> group = Config(
@@ -40,18 +42,55 @@ def inherit(config: Config) -> Config:
     """
     if config.targets is None:
         return config
-    targets = tuple(inherit(_child_of(config, target)) for target in config.targets)
-    return config.model_copy(update={"targets": targets})
+    targets = []
+    for index, target in enumerate(config.targets):
+        below = f"{path}.targets[{index}]"
+        targets.append(inherit(_child_of(config, target, path, below), below))
+    return config.model_copy(update={"targets": tuple(targets)})
 
 
-def _child_of(parent: Config, child: Config) -> Config:
+def _child_of(parent: Config, child: Config, path: str, below: str) -> Config:
     handed = parent.model_fields_set - child.model_fields_set
     update: dict[str, Any] = {
         field: getattr(parent, field) for field in INHERITED if field in handed
     }
     if "override_params" in parent.model_fields_set:
         update["override_params"] = {**parent.override_params, **child.override_params}
-    return child.model_copy(update=update) if update else child
+    breaker = breaker_of(parent)
+    if breaker is not None and breaker_of(child) is None:
+        update["cb_config"] = breaker
+    places = _hooks_handed(parent, child, path, update)
+    places |= _defaults_handed(parent, child, (path, below), update)
+    return child.handed(update, places) if update else child
+
+
+def _hooks_handed(
+    parent: Config, child: Config, path: str, update: dict[str, Any]
+) -> dict[str, tuple[str, ...]]:
+    if child.model_fields_set & OWN_HOOKS:
+        return {}  # one set of hooks replaces the other whole
+    fields = sorted(parent.model_fields_set & OWN_HOOKS)
+    update.update({field: getattr(parent, field) for field in fields})
+    return {field: parent.places(field, path) for field in fields}
+
+
+def _defaults_handed(
+    parent: Config, child: Config, paths: tuple[str, str], update: dict[str, Any]
+) -> dict[str, tuple[str, ...]]:
+    places = {}
+    for field in DEFAULT_HOOKS:
+        inherited, own = getattr(parent, field) or (), getattr(child, field) or ()
+        # What begins with its parent's was handed down before.
+        if inherited and own[: len(inherited)] != inherited:
+            update[field] = inherited + own
+            places[field] = parent.places(field, paths[0]) + child.places(field, paths[1])
+    return places
+
+
+def breaker_of(config: Config) -> CircuitBreaker | None:
+    """Return a node's own circuit breaker, under either spelling."""
+    own = config.strategy.cb_config if config.strategy is not None else None
+    return config.cb_config if config.cb_config is not None else own
 
 
 def leaves(config: Config) -> Iterator[tuple[str, Config]]:
@@ -68,14 +107,14 @@ def _leaves(config: Config, location: Location) -> Iterator[tuple[Location, Conf
         yield from _leaves(target, (*location, "targets", index))
 
 
-def check(
+def provider_problems(
     config: Config,
     *,
     known: Container[str],
     native: Container[str],
     nearest: Callable[[str], str | None],
-) -> None:
-    """Refuse providers that nobody knows, and those whose own language we do not speak yet.
+) -> list[tuple[str, str]]:
+    """Find providers that nobody knows, and those whose own language we do not speak yet.
 
     A provider of the form `@slug`, and a virtual key, are left to whoever resolves them.
     """
@@ -88,6 +127,18 @@ def check(
             problems.append((f"{path}.provider", f"{provider}: {NOT_SPOKEN}"))
         elif provider not in known:
             problems.append((f"{path}.provider", _unknown(provider, nearest(provider))))
+    return problems
+
+
+def check(
+    config: Config,
+    *,
+    known: Container[str],
+    native: Container[str],
+    nearest: Callable[[str], str | None],
+) -> None:
+    """Refuse a config with the problems that `provider_problems` finds."""
+    problems = provider_problems(config, known=known, native=native, nearest=nearest)
     if problems:
         raise ConfigError(*problems[0], *problems[1:])
 

@@ -1,7 +1,7 @@
 """What the reference knows and this version does not do yet.
 
-Ground rules: a field in this table is refused, never ignored, so nobody relies on a guardrail or a
-cache that is not there. Building a feature means deleting its rows; nothing else knows about them.
+Ground rules: a field in this table is refused, never ignored, so nobody relies on a cache that is
+not there. Building a feature means deleting its rows; nothing else knows about them.
 """
 
 from __future__ import annotations
@@ -15,30 +15,12 @@ from portkey_local.config.vendors import VendorFields
 
 __all__ = ["NOT_BUILT", "unbuilt"]
 
-_HOOKS = "nothing is checked or changed on the way; do so in your own code meanwhile"
 _VENDOR = "OpenAI-compatible hosts work, through provider, api_key and custom_host"
-_GROUP = "fallback and loadbalance work without it"
 
-# Field -> what holds meanwhile. "strategy.x" is a field of strategy, "strategy.mode=x" one of its
-# values, and a star stands for all provider fields that begin so.
+# Field -> what holds meanwhile; a star stands for all provider fields that begin so.
 NOT_BUILT: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "strategy.mode=conditional": "single, fallback and loadbalance work",
-        "strategy.conditions": "single, fallback and loadbalance work",
-        "strategy.default": "single, fallback and loadbalance work",
-        "strategy.cb_config": _GROUP,
-        "strategy.sticky_session": _GROUP,
-        "cb_config": _GROUP,
         "cache": "without it, every call goes to the provider",
-        "input_guardrails": _HOOKS,
-        "output_guardrails": _HOOKS,
-        "default_input_guardrails": _HOOKS,
-        "default_output_guardrails": _HOOKS,
-        "input_mutators": _HOOKS,
-        "output_mutators": _HOOKS,
-        "before_request_hooks": _HOOKS,
-        "after_request_hooks": _HOOKS,
-        "forward_headers": "the caller's headers are not passed on",
         "prompt_id": "give the messages in the call",
         "aws_*": _VENDOR,
         "amzn_*": _VENDOR,
@@ -76,20 +58,9 @@ _REASONS = _spelt_out(NOT_BUILT)
 def unbuilt(document: Node) -> Iterator[Problem]:
     """Name every field of the config that is known but does nothing yet."""
     for location, node in nodes(document):
-        for field, value in node.items():
+        for field in node:
             if field in _REASONS:
                 yield _problem((*location, field), _REASONS[field])
-            if field == "strategy" and isinstance(value, dict):
-                yield from _in_strategy((*location, field), value)
-
-
-def _in_strategy(location: tuple[str | int, ...], strategy: Node) -> Iterator[Problem]:
-    for field, value in strategy.items():
-        row = f"strategy.{field}"
-        if field == "mode" and isinstance(value, str):
-            row = f"{row}={value}"
-        if row in _REASONS:
-            yield _problem((*location, field), _REASONS[row])
 
 
 def _problem(location: tuple[str | int, ...], reason: str) -> Problem:

@@ -14,9 +14,11 @@ from portkey_local.config.models import (
     RETRY_AFTER,
     RETRY_AFTER_PLURAL,
     Cache,
+    CircuitBreaker,
     Condition,
     Config,
     Retry,
+    StickySession,
     Strategy,
 )
 from portkey_local.config.problems import Location, Problem, near, shown
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic_core import ErrorDetails
 
-__all__ = ["in_words"]
+__all__ = ["OWNERS", "in_words", "meant_field"]
 
 # The model that owns the fields below a field of this name.
 OWNERS: Final[Mapping[str, type[BaseModel]]] = {
     "strategy": Strategy,
     "conditions": Condition,
+    "cb_config": CircuitBreaker,
+    "sticky_session": StickySession,
     "retry": Retry,
     "cache": Cache,
 }
@@ -70,6 +74,7 @@ KINDS: Final[tuple[tuple[type, str], ...]] = (
 )
 
 REQUIRED: Final[Mapping[str, str]] = {
+    "hash_fields": "required: a list of what to look at, such as 'metadata.user_id'",
     "attempts": "required: how often to try again, a whole number of 0 or more",
     "query": "required: an object that says which calls match",
     "then": "required: the name of a target",
@@ -80,6 +85,9 @@ LIMITS: Final[Mapping[str, str]] = {
     "greater_than_equal": "must be {ge:g} or more",
     "less_than_equal": "must be {le:g} or less",
 }
+
+
+OTHERS: Final[Mapping[str, str]] = {"too_short": "empty; it needs at least one item"}
 
 
 def in_words(error: ErrorDetails) -> Problem:
@@ -100,7 +108,7 @@ def _message(error: ErrorDetails, location: Location) -> str:
         return _wrong_type(value, EXPECTED[kind], location)
     if kind in LIMITS:
         return f"{shown(value, location)} is out of range; it {LIMITS[kind].format(**error['ctx'])}"
-    return "not a value this field can hold"
+    return OTHERS.get(kind, "not a value this field can hold")
 
 
 def _unknown(location: Location) -> str:
@@ -109,8 +117,7 @@ def _unknown(location: Location) -> str:
         return f"contradicts {RETRY_AFTER}, which is another spelling of the same field"
     if name == "options":
         return "configs of the old form, with options, are not supported; use strategy and targets"
-    owner = _owner(location[:-1])
-    meant = near(name, owner.model_fields)
+    owner, meant = _owner(location[:-1]), meant_field(location)
     if meant is None and owner is Config:
         meant = ELSEWHERE.get(name)
     if meant is not None:
@@ -118,6 +125,11 @@ def _unknown(location: Location) -> str:
     return (
         "unknown field" if owner is Config else f"unknown field ({', '.join(owner.model_fields)})"
     )
+
+
+def meant_field(location: Location) -> str | None:
+    """Find the field that was probably meant by an unknown one."""
+    return near(str(location[-1]), _owner(location[:-1]).model_fields)
 
 
 def _owner(location: Location) -> type[BaseModel]:

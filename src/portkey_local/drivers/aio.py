@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from typing import assert_never, cast
+from typing import Any, assert_never, cast
 
 import anyio
 
 from portkey_local.drivers import notes
-from portkey_local.drivers.streams import AsyncEventStream
-from portkey_local.effects import Discard, Effect, Route, Send, Sleep
+from portkey_local.drivers.beside import Tasks
+from portkey_local.drivers.streams import AsyncEventStream, AsyncGatheredStream, StreamBroken
+from portkey_local.effects import (
+    Beside,
+    Discard,
+    Effect,
+    Fetch,
+    Gather,
+    Raised,
+    Route,
+    Run,
+    Send,
+    Sleep,
+    T,
+)
 from portkey_local.model import Answer, Call, Failure, Outcome, Packet, Reply, ServerEvent, Target
 from portkey_local.wire.contract import AsyncResponse, AsyncWire, WireError, WireTimeout
 
@@ -32,8 +46,9 @@ class AsyncDriver:
         self.wire = wire
         self._sleep = sleep
         self._wall = wall
+        self._beside = Tasks()
 
-    async def run(self, route: Route[Outcome]) -> Outcome:
+    async def run(self, route: Route[T]) -> T:
         """Perform what the route asks for until it returns."""
         answer: object = None
         with closing(route):
@@ -41,7 +56,7 @@ class AsyncDriver:
                 try:
                     effect = route.send(answer)
                 except StopIteration as stop:
-                    return cast("Outcome", stop.value)
+                    return cast("T", stop.value)
                 answer = await self._perform(effect)
 
     async def _perform(self, effect: Effect) -> object:
@@ -50,14 +65,61 @@ class AsyncDriver:
                 return await self._send(call, target)
             case Sleep(seconds):
                 await self._sleep(seconds)
-                return None
             case Discard(call, reply):
                 notes.discarded(call, reply)
                 if reply.stream is not None:
                     await reply.stream.close()
+            case _:
+                return await self._assist(effect)
+        return None
+
+    async def _assist(self, effect: Gather | Fetch | Run | Beside) -> object:
+        """Perform what guardrails ask for."""
+        match effect:
+            case Gather(call, reply):
+                return await self._gather(call, reply)
+            case Fetch(packet, seconds):
+                return await self._fetch(packet, seconds)
+            case Run(function):
+                return await self._call(function)
+            case Beside(route):
+                self._beside.start(lambda: self.run(route))
                 return None
             case _:
                 assert_never(effect)
+
+    async def _gather(self, call: Call, reply: Reply) -> Outcome:
+        try:
+            events = [event async for event in reply.stream]
+        except StreamBroken as error:
+            return notes.broken_off(reply.target, error)
+        stream = AsyncGatheredStream(call, reply.target, reply.answer, events)
+        return Reply(reply.target, reply.answer, events, stream, reply.retries)
+
+    async def _fetch(self, packet: Packet, seconds: float) -> Answer | Failure:
+        deadline = self.clock() + seconds
+        try:
+            response = await self.wire.open(packet, deadline)
+            try:
+                content = await self._read(response, deadline, forgiving=False)
+            finally:
+                await response.close()
+        except (WireTimeout, WireError) as error:
+            return notes.unfetched(error, seconds)
+        return Answer(response.head.status, response.head.headers, content)
+
+    async def _call(self, function: Callable[[], Any]) -> Any:
+        """Call a user's function in a thread, where it may wait; await what it returns here."""
+        try:
+            result = await anyio.to_thread.run_sync(function)
+            return await result if inspect.isawaitable(result) else result
+        except Exception as error:  # noqa: BLE001 - the route decides what it means
+            return Raised(error)
+
+    async def close(self) -> None:
+        """Wait for what runs beside the calls, and close the connections."""
+        await self._beside.join()
+        await self.wire.close()
 
     async def _send(self, call: Call, target: Target) -> Outcome:
         begin = self.clock()

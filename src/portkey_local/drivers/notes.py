@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from portkey_local.model import Answer, Attempt, Call, Failure, Fault, Outcome, Reply, Target
+from portkey_local.wire.contract import WireError, WireTimeout
 
 
 def started(call: Call, target: Target) -> None:
@@ -79,6 +80,20 @@ def unreachable(target: Target, cause: BaseException) -> Failure:
     for secret in target.secrets:  # an HTTP library may quote a header that it refuses
         message = message.replace(secret, "[redacted]")
     return Failure(target, Fault.NETWORK, 500, message.rstrip("."), cause=cause)
+
+
+def broken_off(target: Target, error: Exception) -> Failure:
+    """Return the failure of a stream that broke while it was held back: nobody has seen it."""
+    fault = Fault.TIMEOUT if isinstance(error.__cause__, WireTimeout) else Fault.NETWORK
+    status = 408 if fault is Fault.TIMEOUT else 500
+    return Failure(target, fault, status, str(error), cause=error)
+
+
+def unfetched(error: WireTimeout | WireError, seconds: float) -> Failure:
+    """Return the failure of a message of our own that no answer came to."""
+    if isinstance(error, WireTimeout):
+        return Failure(None, Fault.TIMEOUT, 408, f"no answer within {seconds:.3g} s", cause=error)
+    return Failure(None, Fault.NETWORK, 500, "no answer came over the network", cause=error)
 
 
 def malformed(target: Target, message: str, answer: Answer) -> Failure:

@@ -8,13 +8,38 @@ what it answers; the deadline is kept as in the live drivers.
 from __future__ import annotations
 
 import heapq
+import inspect
 import random
-from collections.abc import Callable
-from typing import Protocol, assert_never, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, assert_never, cast
+
+import anyio
 
 from portkey_local.drivers import notes
-from portkey_local.effects import Discard, Effect, Route, Router, Send, Sleep
-from portkey_local.model import Call, Listener, Outcome, Request, Rng, Target
+from portkey_local.effects import (
+    Beside,
+    Discard,
+    Effect,
+    Fetch,
+    Gather,
+    Raised,
+    Route,
+    Router,
+    Run,
+    Send,
+    Sleep,
+)
+from portkey_local.model import (
+    EMPTY,
+    Call,
+    Failure,
+    Fault,
+    Listener,
+    Outcome,
+    Request,
+    Rng,
+    Target,
+)
 
 
 class World(Protocol):
@@ -44,6 +69,7 @@ class Simulation:
         at: float = 0.0,
         timeout: float = float("inf"),
         emit: Listener | None = None,
+        metadata: Mapping[str, Any] = EMPTY,
     ) -> None:
         """Let a call begin at virtual time `at`; `done` gets its outcome."""
 
@@ -55,9 +81,10 @@ class Simulation:
                 rng=self.rng,
                 started=self.now,
                 trace_id=str(self._tick),
+                metadata=metadata,
                 emit=emit,
             )
-            self._step(router.route(call), None, done)
+            self._step(router.route(call), None, lambda outcome: done(cast("Outcome", outcome)))
 
         self._at(at, begin)
 
@@ -75,11 +102,11 @@ class Simulation:
         self._tick += 1
         heapq.heappush(self._heap, (moment, self._tick, resume))
 
-    def _step(self, route: Route[Outcome], answer: object, done: Callable[[Outcome], None]) -> None:
+    def _step(self, route: Route[Any], answer: object, done: Callable[[object], None]) -> None:
         try:
             effect = route.send(answer)
         except StopIteration as stop:
-            done(cast("Outcome", stop.value))
+            done(stop.value)
             return
         self._perform(effect, lambda answer: self._step(route, answer, done))
 
@@ -91,6 +118,17 @@ class Simulation:
                 self._at(self.now + seconds, lambda: resume(None))
             case Discard(call, reply):
                 notes.discarded(call, reply)
+                self._at(self.now, lambda: resume(None))
+            case Gather(_, reply):
+                self._at(self.now, lambda: resume(reply))
+            case Fetch():
+                failure = Failure(None, Fault.NETWORK, 500, "a simulated run has no network")
+                self._at(self.now, lambda: resume(failure))
+            case Run(function):
+                result = _called(function)
+                self._at(self.now, lambda: resume(result))
+            case Beside(route):
+                self._at(self.now, lambda: self._step(route, None, _unheeded))
                 self._at(self.now, lambda: resume(None))
             case _:
                 assert_never(effect)
@@ -107,3 +145,20 @@ class Simulation:
             resume(outcome)
 
         self._at(self.now + seconds, end)
+
+
+def _called(function: Callable[[], Any]) -> Any:
+    """Call a user's function; it takes no virtual time."""
+    try:
+        result = function()
+        return anyio.run(_awaited, result) if inspect.isawaitable(result) else result
+    except Exception as error:  # noqa: BLE001 - the route decides what it means
+        return Raised(error)
+
+
+async def _awaited(work: Any) -> Any:
+    return await work
+
+
+def _unheeded(_: object) -> None:
+    """Take the end of what ran beside a call."""

@@ -41,6 +41,10 @@ class _Stream:
         self._pending = deque(events)
         self._over = False
 
+    def prepend(self, event: ServerEvent) -> None:
+        """Put an event of ours before those that follow."""
+        self._pending.appendleft(event)
+
     def _accept(self, chunk: bytes | None) -> bool:
         """Take a chunk; return False at the clean end of the stream."""
         if chunk is None:
@@ -79,6 +83,56 @@ class _Stream:
         if self.call.emit is not None:
             facts = notes.usage_of(self._reader.usage)
             self.call.report(name, self.target, status=self.head.status, reason=reason, **facts)
+
+
+class _Gathered:
+    """A stream that was read to its end, as if it came now; its end has been reported."""
+
+    def __init__(self, call: Call, target: Target, head: Answer, events: list[ServerEvent]) -> None:
+        self.call = call
+        self.target = target
+        self.head = head
+        self._pending = deque(events)
+
+    def prepend(self, event: ServerEvent) -> None:
+        """Put an event of ours before those that follow."""
+        self._pending.appendleft(event)
+
+
+class GatheredStream(_Gathered):
+    """A gathered stream, to be read synchronously."""
+
+    def __iter__(self) -> GatheredStream:
+        """Return the stream itself."""
+        return self
+
+    def __next__(self) -> ServerEvent:
+        """Return the next event."""
+        if not self._pending:
+            raise StopIteration
+        return self._pending.popleft()
+
+    def close(self) -> None:
+        """Let the rest go."""
+        self._pending.clear()
+
+
+class AsyncGatheredStream(_Gathered):
+    """A gathered stream, to be read asynchronously."""
+
+    def __aiter__(self) -> AsyncGatheredStream:
+        """Return the stream itself."""
+        return self
+
+    async def __anext__(self) -> ServerEvent:
+        """Return the next event."""
+        if not self._pending:
+            raise StopAsyncIteration
+        return self._pending.popleft()
+
+    async def close(self) -> None:
+        """Let the rest go."""
+        self._pending.clear()
 
 
 class EventStream(_Stream):

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import closing
-from typing import assert_never, cast
+from typing import Any, assert_never, cast
 
 from portkey_local.drivers import notes
-from portkey_local.drivers.streams import EventStream
-from portkey_local.effects import Discard, Effect, Route, Send, Sleep
+from portkey_local.drivers.beside import Threads
+from portkey_local.drivers.streams import EventStream, GatheredStream, StreamBroken
+from portkey_local.effects import (
+    Beside,
+    Discard,
+    Effect,
+    Fetch,
+    Gather,
+    Raised,
+    Route,
+    Run,
+    Send,
+    Sleep,
+    T,
+)
 from portkey_local.model import Answer, Call, Failure, Outcome, Packet, Reply, ServerEvent, Target
 from portkey_local.wire.contract import Response, Wire, WireError, WireTimeout
 
@@ -30,8 +46,9 @@ class SyncDriver:
         self.wire = wire
         self._sleep = sleep
         self._wall = wall
+        self._beside = Threads()
 
-    def run(self, route: Route[Outcome]) -> Outcome:
+    def run(self, route: Route[T]) -> T:
         """Perform what the route asks for until it returns."""
         answer: object = None
         with closing(route):
@@ -39,7 +56,7 @@ class SyncDriver:
                 try:
                     effect = route.send(answer)
                 except StopIteration as stop:
-                    return cast("Outcome", stop.value)
+                    return cast("T", stop.value)
                 answer = self._perform(effect)
 
     def _perform(self, effect: Effect) -> object:
@@ -48,14 +65,61 @@ class SyncDriver:
                 return self._send(call, target)
             case Sleep(seconds):
                 self._sleep(seconds)
-                return None
             case Discard(call, reply):
                 notes.discarded(call, reply)
                 if reply.stream is not None:
                     reply.stream.close()
+            case _:
+                return self._assist(effect)
+        return None
+
+    def _assist(self, effect: Gather | Fetch | Run | Beside) -> object:
+        """Perform what guardrails ask for."""
+        match effect:
+            case Gather(call, reply):
+                return self._gather(call, reply)
+            case Fetch(packet, seconds):
+                return self._fetch(packet, seconds)
+            case Run(function):
+                return self._call(function)
+            case Beside(route):
+                self._beside.start(lambda: self.run(route))
                 return None
             case _:
                 assert_never(effect)
+
+    def _gather(self, call: Call, reply: Reply) -> Outcome:
+        try:
+            events = list(reply.stream)
+        except StreamBroken as error:
+            return notes.broken_off(reply.target, error)
+        stream = GatheredStream(call, reply.target, reply.answer, events)
+        return Reply(reply.target, reply.answer, events, stream, reply.retries)
+
+    def _fetch(self, packet: Packet, seconds: float) -> Answer | Failure:
+        deadline = self.clock() + seconds
+        try:
+            response = self.wire.open(packet, deadline)
+            try:
+                content = self._read(response, deadline, forgiving=False)
+            finally:
+                response.close()
+        except (WireTimeout, WireError) as error:
+            return notes.unfetched(error, seconds)
+        return Answer(response.head.status, response.head.headers, content)
+
+    def _call(self, function: Callable[[], Any]) -> Any:
+        """Call a user's function; one that is asynchronous gets an event loop of its own."""
+        try:
+            result = function()
+            return _awaited(result) if inspect.iscoroutine(result) else result
+        except Exception as error:  # noqa: BLE001 - the route decides what it means
+            return Raised(error)
+
+    def close(self) -> None:
+        """Wait for what runs beside the calls, and close the connections."""
+        self._beside.join()
+        self.wire.close()
 
     def _send(self, call: Call, target: Target) -> Outcome:
         begin = self.clock()
@@ -125,3 +189,23 @@ class SyncDriver:
             return failure
         stream = EventStream(call, target, response, reader, events)
         return Reply(target, response.head, stream=stream)
+
+
+def _awaited(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end, also where this thread has an event loop running."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    ended: list[Any] = []
+
+    def run() -> None:
+        try:
+            ended.append(asyncio.run(work))
+        except Exception as error:  # noqa: BLE001 - as above
+            ended.append(Raised(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return ended[0]

@@ -4,7 +4,8 @@ What is retried: an outcome whose status is in `on_status_codes` (a listed 2xx t
 network failure. The waits are 1, 2, 4 ... s, at most 60 s, each drawn from the upper half of its
 step, so that callers that failed together do not return together. `Retry-After` is honoured where
 `use_retry_after` says so, on 429, 503 and 529: a wait of 60 s or more, or past what is left of 60
-s of such waits, gives up at once. No wait outlasts the call's deadline.
+s of such waits, gives up at once. No wait outlasts the call's deadline. A target whose circuit has
+opened meanwhile is not asked again.
 
 Defaults: codes 429, 500, 502, 503, 504 (the Portkey gateway's); step and cap above. `stop` and
 `wait` are tenacity's objects, any of them; tenacity's own loop is not used because it reads a
@@ -21,7 +22,7 @@ from tenacity import RetryCallState, wait_exponential
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
-from portkey_local.effects import Discard, Route, Router, Sleep
+from portkey_local.effects import Discard, Gate, Route, Router, Sleep, turned_away
 from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Rng
 
 DEFAULT_STATUS_CODES = frozenset({429, 500, 502, 503, 504})
@@ -45,6 +46,7 @@ class Retry:
     on_status_codes: frozenset[int] = DEFAULT_STATUS_CODES
     use_retry_after: bool = False
     jitter: Callable[[float, Rng], float] = upper_half
+    gate: Gate | None = None
 
     def route(self, call: Call) -> Route[Outcome]:
         """Return the first outcome that needs no retry, or the last one."""
@@ -55,8 +57,8 @@ class Retry:
 
     def retries(self, outcome: Outcome) -> bool:
         """Whether `outcome` is worth another attempt."""
-        if isinstance(outcome, Failure) and outcome.fault is Fault.NETWORK:
-            return True
+        if isinstance(outcome, Failure) and outcome.fault in (Fault.NETWORK, Fault.OPEN):
+            return outcome.fault is Fault.NETWORK
         return outcome.status in self.on_status_codes
 
     def _again(self, call: Call, outcome: Outcome) -> Route[Outcome]:
@@ -72,17 +74,32 @@ class Retry:
                 return self._give_up(call, outcome, "Retry-After asks for too long a wait")
             if call.clock() + wait >= call.deadline:
                 return self._give_up(call, outcome, "the wait would outlast the deadline")
+            if self._circuit_open(call):
+                return self._give_up(call, outcome, "the circuit is open")
             budget -= spent
-            if isinstance(outcome, Reply):
-                yield from Discard(call, outcome)
+            call = yield from self._leave(call, outcome)
             call.report("retry.scheduled", outcome.target, status=outcome.status, wait=wait)
             yield from Sleep(wait)
             retries = state.attempt_number
             state.attempt_number += 1
             state.idle_for += wait
-            outcome = yield from self.inner.route(call)
+            following = yield from self.inner.route(call)
+            if turned_away(following):  # the circuit opened during the wait
+                return self._give_up(call, outcome, "the circuit is open")
+            outcome = following
             if not self.retries(outcome):
                 return replace(outcome, retries=retries)
+
+    def _circuit_open(self, call: Call) -> bool:
+        return self.gate is not None and not call.bypass and self.gate.blocked(call)
+
+    def _leave(self, call: Call, outcome: Outcome) -> Route[Call]:
+        """Leave an outcome for another attempt; return the call as that one gets it."""
+        if not isinstance(outcome, Reply):
+            return call
+        yield from Discard(call, outcome)
+        # A discarded reply cannot be returned any more, so the attempt must not be turned away.
+        return call if self.gate is None else replace(call, bypass=True)
 
     def _give_up(self, call: Call, outcome: Outcome, reason: str) -> Outcome:
         call.report("retry.exhausted", outcome.target, status=outcome.status, reason=reason)

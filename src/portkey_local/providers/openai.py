@@ -3,7 +3,8 @@
 Ground rules: pure functions. The body a provider receives is what the bare SDK would have sent;
 only `override_params` changes it (a `null` there removes the parameter). The caller's own headers
 go along, except what belongs to a connection, to the SDK's own bookkeeping, or to a credential:
-the target alone decides how it is signed in. An answer's body comes back untouched.
+the target alone decides how it is signed in, unless it forwards the caller's by name. An answer's
+body comes back untouched.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from portkey_local.model import (
     Request,
     ServerEvent,
     Target,
+    merge,
 )
 from portkey_local.providers.multipart import override_form
 from portkey_local.providers.retry_after import retry_after
@@ -47,6 +49,9 @@ class OpenAICodec:
     def encode(self, target: Target, request: Request) -> Packet | Failure:
         """Return the HTTP message for `request`, with the target's overrides and sign-in."""
         headers = {**request.headers, **target.headers}
+        for name in target.forward:
+            if name in request.withheld:
+                headers[name] = request.withheld[name]
         content = request.content
         if request.body is not None:
             body = merge(request.body, target.override) if target.override else request.body
@@ -127,12 +132,6 @@ def _choices(body: Mapping[str, Any]) -> int:
     several = isinstance(prompt, list) and prompt and not isinstance(prompt[0], int)
     prompts = len(prompt) if several and isinstance(prompt, list) else 1
     return prompts * (asked if isinstance(asked, int) and asked > 0 else 1)
-
-
-def merge(body: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `body` with `override` on top, shallowly; `None` removes a parameter."""
-    merged = {**body, **override}
-    return {key: value for key, value in merged.items() if key not in override or value is not None}
 
 
 def encode_json(body: object) -> bytes:

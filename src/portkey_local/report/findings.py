@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from portkey_local.compile import NO_TARGET, compile_config
 from portkey_local.config import Config, inherit, leaves, load
+from portkey_local.config.lint import lint
 from portkey_local.credentials import Vault
 from portkey_local.errors import ConfigError, ConfigWarning
 from portkey_local.home import configs_dir
@@ -24,22 +25,30 @@ __all__ = ["examine", "noted_warnings"]
 Remark = tuple[str, str]  # a path and what is said about it
 
 
-def examine(source: str, *, with_keys: bool) -> Facts:
-    """Return what a config does, with all that is wrong or odd about it."""
+def examine(source: str, *, with_keys: bool, checks: Sequence[str] = ()) -> Facts:
+    """Return what a config does, with all that is wrong, odd or surprising about it.
+
+    `checks` names guardrail checks that the caller's own code registers.
+    """
     errors: list[Remark] = []
-    facts = None
+    facts, advice = None, []
     with noted_warnings() as remarks:
         try:
-            config = load(source, configs_dir=configs_dir())
-            compiled = _compiled(config)
+            compiled = _compiled(source, checks)
+            config = load(source, configs_dir=configs_dir(), quiet=True)
+            advice = lint(config)
             keys = _keys(inherit(config), errors) if with_keys else {}
             facts = facts_of(compiled, "config", keys)
         except ConfigError as error:
             errors.extend(error.problems)
+    said = {path for path, _ in remarks}
     return {
         "ok": not errors,
         "errors": [_json(*error) for error in errors],
-        "warnings": [_json(*remark) for remark in remarks],
+        "warnings": [
+            _json(*remark)
+            for remark in (*remarks, *(each for each in advice if each[0] not in said))
+        ],
         "config": facts,
     }
 
@@ -63,10 +72,11 @@ def noted_warnings() -> Iterator[list[Remark]]:
     remarks.extend(first.items())
 
 
-def _compiled(config: Config) -> Config:
+def _compiled(source: str, checks: Sequence[str]) -> Config:
     """Return the config as the engine takes it, whether or not its providers' keys are here."""
     any_key = {name: "any" for row in PROVIDERS.values() for name in row.key_variables}
-    compiled = compile_config(config, vault=Vault(environment=any_key)).config
+    own = dict.fromkeys(checks, bool)  # they are named, never called
+    compiled = compile_config(source, vault=Vault(environment=any_key), checks=own).config
     if compiled is None:
         raise ConfigError("config", NO_TARGET)
     return compiled

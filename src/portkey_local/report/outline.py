@@ -12,7 +12,13 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
-from portkey_local.config import DEFAULT_STREAM_IDLE_TIMEOUT, Config
+from portkey_local.config import (
+    DEFAULT_STREAM_IDLE_TIMEOUT,
+    Config,
+    HookSpec,
+    Strategy,
+    hooks_of,
+)
 from portkey_local.policies.retry import DEFAULT_STATUS_CODES
 from portkey_local.providers.table import PROVIDERS
 
@@ -37,14 +43,23 @@ def facts_of(node: Config, path: str, keys: Mapping[str, str]) -> Facts:
                 targets[index]["share"] = round(target.weight / total, 4)
             case "single":
                 targets[index]["share"] = 0.0 if index else 1.0
-    codes = node.strategy.on_status_codes
-    return {
-        "path": path,
-        **name,
-        "strategy": node.strategy.mode,
+    return {"path": path, **name, **_group(node.strategy), "targets": targets}
+
+
+def _group(strategy: Strategy) -> Facts:
+    codes = strategy.on_status_codes
+    facts: Facts = {
+        "strategy": strategy.mode,
         "on_status_codes": None if codes is None else list(codes),
-        "targets": targets,
     }
+    if strategy.conditions:
+        facts["conditions"] = [
+            {"query": row.query, "then": row.then} for row in strategy.conditions
+        ]
+        facts["default"] = strategy.default
+    if strategy.sticky_session is not None:
+        facts["sticky_session"] = strategy.sticky_session.model_dump(mode="json")
+    return facts
 
 
 def _leaf(node: Config) -> Facts:
@@ -67,6 +82,30 @@ def _leaf(node: Config) -> Facts:
         else None,
         "request_timeout": node.request_timeout or None,
         "stream_idle_timeout": node.stream_idle_timeout or None,
+        **_guards(node),
+    }
+
+
+def _guards(node: Config) -> Facts:
+    """Return what stands around a target's calls besides retries and time limits."""
+    facts: Facts = {}
+    hooks = hooks_of(node, "config")
+    for moment, each in (("input", hooks.before), ("output", hooks.after)):
+        if each:
+            facts[f"{moment}_hooks"] = [_hook(hook) for hook in each]
+    if node.cb_config is not None:
+        facts["cb_config"] = node.cb_config.model_dump(mode="json", exclude_none=True)
+    if node.forward_headers:
+        facts["forward_headers"] = list(node.forward_headers)
+    return facts
+
+
+def _hook(hook: HookSpec) -> Facts:
+    return {
+        "id": hook.id,
+        "type": hook.kind,
+        "deny": hook.deny,
+        "checks": [check.id for check in hook.checks],
     }
 
 
@@ -110,8 +149,16 @@ def _choice(facts: Facts) -> str:
             return "in this order; any failure moves on to the next"
         case "fallback":
             return f"in this order; only status {_codes(codes)} moves on to the next"
+        case "loadbalance" if "sticky_session" in facts:
+            session = facts["sticky_session"]
+            fields = ", ".join(session["hash_fields"])
+            return f"one pick for each {fields}, by weight, kept {session['ttl']:g} s"
         case "loadbalance":
             return "one pick for each call, by weight"
+        case "conditional":
+            names = [row["then"] for row in facts["conditions"]]
+            default = facts["default"] or "an error 400"
+            return f"{len(names)} conditions ({', '.join(names)}), else {default}"
         case _:
             return "the first target alone"
 
@@ -122,15 +169,40 @@ def _details(facts: Facts) -> Iterator[str]:
         yield "model: whichever the call names"
     if others := [name for name in facts["override_params"] if name != "model"]:
         yield f"overrides {', '.join(others)}"
+    yield from _policies(facts)
+    if facts["key"]:
+        yield f"key: {facts['key']}"
+
+
+def _policies(facts: Facts) -> Iterator[str]:
     if retry := facts["retry"]:
         yield _retries(retry)
+    for moment in ("input", "output"):
+        for hook in facts.get(f"{moment}_hooks", ()):
+            yield f"{moment} {_hook_in_words(hook)}"
+    if circuit := facts.get("cb_config"):
+        yield _circuit(circuit)
     if limit := facts["request_timeout"]:
         yield f"each try at most {limit / 1000:g} s"
     idle = facts["stream_idle_timeout"]
     if idle != DEFAULT_STREAM_IDLE_TIMEOUT:
         yield f"streams may pause {idle / 1000:g} s" if idle else "streams may pause for ever"
-    if facts["key"]:
-        yield f"key: {facts['key']}"
+
+
+def _hook_in_words(hook: Facts) -> str:
+    does = "denies" if hook["deny"] else "marks with 246"
+    if hook["type"] == "mutator":
+        does = "changes the text"
+    return f"{hook['type']} {hook['id']}: {', '.join(hook['checks'])} ({does})"
+
+
+def _circuit(circuit: Facts) -> str:
+    limits = []
+    if (count := circuit.get("failure_threshold")) is not None:
+        limits.append(f"{count} failures")
+    if (share := circuit.get("failure_threshold_percentage")) is not None:
+        limits.append(f"{share:g}% failures")
+    return f"circuit opens at {' or '.join(limits)}, for {circuit['cooldown_interval'] / 1000:g} s"
 
 
 def _retries(retry: Mapping[str, Any]) -> str:

@@ -1,0 +1,220 @@
+"""What a check takes: the kinds of parameters, and how a wrong one is told."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+__all__ = [
+    "Parameter",
+    "WrongCheck",
+    "any_object",
+    "choice",
+    "flag",
+    "headers",
+    "names",
+    "names_or_text",
+    "pattern",
+    "read",
+    "rules",
+    "schema",
+    "seconds",
+    "text",
+    "url",
+    "whole",
+]
+
+Location = tuple[str | int, ...]
+Reader = Callable[[Any], Any]  # returns the value as the check takes it; raises ValueError
+
+
+class WrongCheck(Exception):
+    """A check that cannot be used as it is written.
+
+    `problems` holds every (place below the check, message) pair found.
+    """
+
+    def __init__(self, problems: Iterable[tuple[Location, str]]) -> None:
+        """Take every problem."""
+        self.problems: tuple[tuple[Location, str], ...] = tuple(problems)
+        super().__init__("; ".join(message for _, message in self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a check; `default` is None where it may be left out without one."""
+
+    read: Reader
+    required: bool = False
+    default: Any = None
+
+
+def read(given: Mapping[str, Any], spec: Mapping[str, Parameter]) -> dict[str, Any]:
+    """Return all parameters of a check as it takes them. Raises WrongCheck."""
+    problems: list[tuple[Location, str]] = []
+    values = {name: parameter.default for name, parameter in spec.items()}
+    for name, value in given.items():
+        if name not in spec:
+            problems.append(((name,), _unknown(name, spec)))
+            continue
+        try:
+            values[name] = spec[name].read(value)
+        except ValueError as error:
+            problems.append(((name,), str(error)))
+    problems += [
+        ((name,), "required")
+        for name, parameter in spec.items()
+        if parameter.required and name not in given
+    ]
+    if problems:
+        raise WrongCheck(problems)
+    return values
+
+
+def _unknown(name: str, spec: Mapping[str, Parameter]) -> str:
+    if not spec:
+        return "unknown parameter; this check takes none"
+    near = difflib.get_close_matches(name, spec, 1, 0.6)
+    hint = f"; did you mean '{near[0]}'?" if near else f" ({', '.join(spec)})"
+    return f"unknown parameter{hint}"
+
+
+def _refuse(wanted: str) -> ValueError:
+    return ValueError(f"must be {wanted}")
+
+
+def text(value: Any) -> str:
+    """Read a string that says something."""
+    if not isinstance(value, str) or not value:
+        raise _refuse("a string that is not empty")
+    return value
+
+
+def flag(value: Any) -> bool:
+    """Read true or false."""
+    if not isinstance(value, bool):
+        raise _refuse("true or false")
+    return value
+
+
+def whole(value: Any) -> int:
+    """Read a whole number of 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _refuse("a whole number of 0 or more")
+    return value
+
+
+def seconds(value: Any) -> float:
+    """Read a number of seconds."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise _refuse("a number of seconds, 0 or more")
+    return float(value)
+
+
+def names(value: Any) -> list[str]:
+    """Read a list of at least one string."""
+    if not isinstance(value, list) or not value or not all(isinstance(n, str) and n for n in value):
+        raise _refuse("a list of strings, with at least one")
+    return value
+
+
+def names_or_text(value: Any) -> list[str]:
+    """Read a list of strings, or a string of them with commas between."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return names(value)
+
+
+def choice(*valid: str) -> Reader:
+    """Return what reads one of a few words."""
+
+    def reader(value: Any) -> str:
+        if value in valid:
+            return str(value)
+        near = difflib.get_close_matches(str(value), valid, 1, 0.6)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"must be one of {', '.join(valid)}{hint}")
+
+    return reader
+
+
+def pattern(value: Any) -> re.Pattern[str]:
+    """Read a regular expression, bare or as `/expression/flags` with the flags i, m and s."""
+    written = text(value)
+    flags = 0
+    if delimited := re.fullmatch(r"/(.+)/([gimsu]*)", written, re.DOTALL):
+        written, letters = delimited.groups()
+        known = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
+        for letter in letters:
+            flags |= known.get(letter, 0)
+    try:
+        return re.compile(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", written), flags)
+    except (re.error, OverflowError, RecursionError):
+        raise _refuse("a regular expression that can be read") from None
+
+
+def any_object(value: Any) -> dict[str, Any]:
+    """Read an object."""
+    if not isinstance(value, dict):
+        raise _refuse("an object")
+    return value
+
+
+def schema(value: Any) -> dict[str, Any]:
+    """Read a JSON Schema, of draft 2020-12."""
+    from jsonschema import Draft202012Validator, SchemaError
+
+    written = any_object(value)
+    try:
+        Draft202012Validator.check_schema(written)
+    except SchemaError as error:
+        place = "/".join(map(str, error.absolute_path)) or "its root"
+        raise ValueError(f"not a valid JSON Schema, at {place}") from None
+    return written
+
+
+def url(value: Any) -> str:
+    """Read an absolute http or https URL."""
+    written = text(value)
+    try:
+        parts = urlsplit(written)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise _refuse("an absolute http or https URL")
+    return written
+
+
+def headers(value: Any) -> dict[str, str]:
+    """Read HTTP headers: an object of strings, or the JSON text of one."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value or "{}")
+        except ValueError:
+            raise _refuse("an object of strings, or the JSON text of one") from None
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise _refuse("an object of strings")
+    return {name.lower(): each for name, each in value.items()}
+
+
+def rules(value: Any) -> dict[str, Any]:
+    """Read the rules of `modelRules`: `defaults` and `metadata`."""
+    written = any_object(value)
+    if wrong := written.keys() - {"defaults", "metadata"}:
+        raise ValueError(f"has fields other than defaults and metadata: {', '.join(sorted(wrong))}")
+    defaults, metadata = written.get("defaults", []), written.get("metadata", {})
+    if not isinstance(defaults, list) or not isinstance(metadata, dict):
+        msg = "defaults must be a list of models, metadata an object"
+        raise ValueError(msg)  # noqa: TRY004 - the slip is the config's, not the code's
+    for mapping in metadata.values():
+        lists = mapping.values() if isinstance(mapping, dict) else [None]
+        if not all(isinstance(models, list) for models in lists):
+            raise ValueError("metadata maps each key to an object of values and lists of models")
+    if not defaults and not metadata:
+        raise ValueError("names no model")
+    return {"defaults": defaults, "metadata": metadata}

@@ -1,0 +1,49 @@
+"""From an id and parameters, as a config writes them, to a check that is ready to run."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from portkey_local.checks.own import Own
+from portkey_local.checks.parameters import WrongCheck, read
+from portkey_local.checks.table import CHECKS
+from portkey_local.hooks import Check, CheckContext
+
+__all__ = ["known", "prepare"]
+
+PREFIX: Final = "default."
+
+
+def prepare(
+    id: str,
+    parameters: Mapping[str, Any],
+    own: Mapping[str, Callable[[CheckContext], Any]],
+) -> Check:
+    """Return the check of an id, ready to run. Raises WrongCheck.
+
+    `own` are the user's checks by name, which come before those of the library; an id without a
+    prefix means one of the library's, too.
+    """
+    if id in own:
+        return Own(id, own[id], dict(parameters))
+    row = CHECKS.get(id.removeprefix(PREFIX))
+    if row is None:
+        raise WrongCheck([((), _unknown(id, own))])
+    return row.make(read(parameters, row.takes))
+
+
+def known(own: Mapping[str, Any]) -> list[str]:
+    """Return the ids that can be used, the user's own first."""
+    return [*own, *(f"{PREFIX}{name}" for name in CHECKS)]
+
+
+def _unknown(id: str, own: Mapping[str, Any]) -> str:
+    names = {name.lower(): name for name in known(own)}
+    asked = id.lower()
+    near = difflib.get_close_matches(asked, names, 1, 0.6) or difflib.get_close_matches(
+        PREFIX + asked, names, 1, 0.75
+    )
+    hint = f"; did you mean '{names[near[0]]}'?" if near else "."
+    return f"no check of this name{hint} Give your own to the client, as checks={{name: function}}"

@@ -1,0 +1,142 @@
+"""Checks that ask somebody else: a webhook, a log, the addresses a text names."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from portkey_local.effects import Fetch, Raised, Route, Run
+from portkey_local.hooks import Check, CheckContext, CheckResult
+from portkey_local.model import Answer, Packet
+
+URL: Final = re.compile(r"https?://[^\s<>\"'`)\]}]+")
+TIMEOUT: Final = 3.0  # seconds, the reference's
+MOST: Final = 20  # addresses of one text that are looked up
+
+
+class NoAnswer(Exception):
+    """Nobody answered, or not as agreed; the message names no address and no text."""
+
+
+def webhook(given: Mapping[str, Any]) -> Check:
+    """`webhook`: an address of the user's says whether the text passes."""
+    return Webhook(given["webhookURL"], given["headers"], (given["timeout"] or 3000) / 1000)
+
+
+def log(given: Mapping[str, Any]) -> Check:
+    """`log`: an address of the user's is told of the call; it always passes."""
+    return Log(given["logURL"], given["headers"])
+
+
+def valid_urls(given: Mapping[str, Any]) -> Check:
+    """`validUrls`: every address in the text answers with 2xx, or its name at least resolves."""
+    return ValidUrls(dns_alone=given["onlyDNS"], negated=given["not"])
+
+
+def message_of(context: CheckContext, url: str, headers: Mapping[str, str]) -> Packet:
+    """Return what an address of the user's is told of a call: its JSON, never its credentials."""
+    moment = "beforeRequestHook" if context.moment == "input" else "afterRequestHook"
+    body = {
+        "request": {"json": context.request, "text": _if(context, "input")},
+        "response": {"json": context.response, "text": _if(context, "output")},
+        "provider": context.provider,
+        "requestType": context.endpoint,
+        "metadata": context.metadata,
+        "eventType": moment,
+    }
+    content = json.dumps(body, ensure_ascii=False, default=_plain).encode()
+    return Packet("POST", url, {"content-type": "application/json", **headers}, content)
+
+
+def _if(context: CheckContext, moment: str) -> str | None:
+    return context.text if context.moment == moment else None
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Posts the call to an address, which answers `{"verdict": true}`, perhaps with `data`."""
+
+    url: str
+    headers: Mapping[str, str]
+    seconds: float
+
+    def run(self, context: CheckContext) -> Route[CheckResult]:
+        """Return the verdict; raise NoAnswer where none comes."""
+        answer = yield from Fetch(message_of(context, self.url, self.headers), self.seconds)
+        if not isinstance(answer, Answer) or not 200 <= answer.status < 300:
+            raise NoAnswer(f"status {answer.status}")
+        try:
+            told = json.loads(answer.content)
+        except ValueError:
+            raise NoAnswer("not JSON") from None
+        if not isinstance(told, dict) or not isinstance(told.get("verdict"), bool):
+            raise NoAnswer("no verdict")
+        return CheckResult(told["verdict"], told.get("data"), body=_transformed(told, context))
+
+
+def _transformed(told: Mapping[str, Any], context: CheckContext) -> Mapping[str, Any] | None:
+    """Return the body that a webhook gives back in its `transformedData`."""
+    side = "request" if context.moment == "input" else "response"
+    data = told.get("transformedData")
+    changed = data.get(side) if isinstance(data, dict) else None
+    body = changed.get("json") if isinstance(changed, dict) else None
+    return body if isinstance(body, dict) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Posts the call to an address."""
+
+    url: str
+    headers: Mapping[str, str]
+
+    def run(self, context: CheckContext) -> Route[CheckResult]:
+        """Pass; raise NoAnswer where nobody takes it."""
+        answer = yield from Fetch(message_of(context, self.url, self.headers), TIMEOUT)
+        if not isinstance(answer, Answer) or not 200 <= answer.status < 300:
+            raise NoAnswer(f"status {answer.status}")
+        return CheckResult(verdict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidUrls:
+    """Looks up the addresses of a text, one after the other; the first bad one ends it."""
+
+    dns_alone: bool
+    negated: bool
+
+    def run(self, context: CheckContext) -> Route[CheckResult]:
+        """Return whether all of them are good; a text without addresses passes."""
+        urls = [url.rstrip(".,;:!?") for url in URL.findall(context.text)]
+        good = len(urls) <= MOST
+        for url in urls[:MOST]:
+            good = good and (yield from self._good(url))
+        return CheckResult(good is not self.negated, {"urls": len(urls)})
+
+    def _good(self, url: str) -> Route[bool]:
+        host = _host(url)
+        if host is None:
+            return False
+        if self.dns_alone:
+            found = yield from Run(lambda: socket.getaddrinfo(host, None))
+            return not isinstance(found, Raised)
+        answer = yield from Fetch(Packet("GET", url, {}, None), TIMEOUT)
+        return isinstance(answer, Answer) and 200 <= answer.status < 300
+
+
+def _host(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for a port that is no number
+    except ValueError:
+        return None
+    return parts.hostname

@@ -1,0 +1,195 @@
+"""From a config to a router, in stages; whatever is wrong at any of them is said in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from portkey_local.compile.guards import Guards, Own, guards_of
+from portkey_local.compile.problems import Problems
+from portkey_local.compile.targets import target_of
+from portkey_local.compile.tree import Builder, Leaf
+from portkey_local.config import Config, examine, inherit, leaves, load, provider_problems, warn
+from portkey_local.credentials import Vault
+from portkey_local.effects import Route, Router
+from portkey_local.errors import ConfigError
+from portkey_local.home import configs_dir
+from portkey_local.model import EMPTY, Call, Failure, Fault, Outcome, Target
+from portkey_local.policies.breaker import Breaker
+from portkey_local.providers.openai import MODEL_NEEDED, no_model
+from portkey_local.providers.table import NATIVE, PROVIDERS, nearest
+
+__all__ = ["NO_TARGET", "Compiled", "Nowhere", "compile_config", "slug_of"]
+
+NO_TARGET = "No target: give the client provider=, virtual_key= or config="
+DEFAULT_HOOKS = frozenset({"default_input_guardrails", "default_output_guardrails"})
+
+
+@dataclass(frozen=True, slots=True)
+class Nowhere:
+    """The router of a client that was told no target yet."""
+
+    message: str = NO_TARGET
+
+    def route(self, call: Call) -> Route[Outcome]:  # noqa: ARG002 - every router takes the call
+        """Fail without asking anybody."""
+        return Failure(None, Fault.ROUTING, 400, self.message)
+        yield  # a route is a generator, also when it asks for nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A router, the config it came from, and the targets a call can reach by it."""
+
+    root: Router
+    config: Config | None
+    targets: tuple[Target, ...]
+    model_needed: bool
+    breakers: tuple[Breaker, ...] = ()
+
+    def route(self, call: Call) -> Route[Outcome]:
+        """Route a call; one without a model goes nowhere unless every target brings its own."""
+        if self.model_needed and lacks_model(call):
+            return Failure(None, Fault.ROUTING, 400, no_model(None).message)
+        return (yield from self.root.route(call))
+
+
+def lacks_model(call: Call) -> bool:
+    """Whether a call needs a model and names none."""
+    request = call.request
+    body = request.body
+    return body is not None and "model" not in body and request.path in MODEL_NEEDED
+
+
+def compile_config(
+    source: Any,
+    *,
+    vault: Vault | None = None,
+    defaults: Mapping[str, Any] = EMPTY,
+    overrides: Mapping[str, Any] = EMPTY,
+    checks: Own = EMPTY,
+) -> Compiled:
+    """Compile a config (dict, JSON text, file, or id), or the `defaults` alone when there is none.
+
+    `defaults` fill a config that names neither a provider nor targets; `overrides` beat every
+    target's own fields; `checks` are the caller's own, by name. Raises ConfigError, with every
+    problem that can be found.
+    """
+    examined = examine({} if source is None else source, configs_dir=configs_dir())
+    problems = Problems(examined.problems, origin=examined.origin)
+    told = Config()
+    with problems.gathering():
+        told = _told({**defaults, **overrides})
+    config = examined.rest
+    if config is None:
+        raise problems.error()
+    if not _names_target(config):
+        names = (defaults.keys() & told.model_fields_set) - config.model_fields_set
+        config = config.model_copy(update={name: getattr(told, name) for name in names})
+        if not _names_target(config):
+            problems.refuse()
+            return Compiled(Nowhere(), None, (), model_needed=False)
+    elif defaults and not problems:
+        names_told = ", ".join(sorted(defaults))
+        warn(f"{names_told}: ignored, because the config names its own targets")
+    beating = {name: getattr(told, name) for name in overrides if name in told.model_fields_set}
+    config, made = _leaves_made(config, vault or Vault(), beating, checks, problems)
+    problems.refuse()
+    built = Builder(made).build(config, "config")
+    model_needed = any(not target.override.get("model") for target in built.targets)
+    return Compiled(built.router, config, built.targets, model_needed, built.breakers)
+
+
+def _names_target(config: Config) -> bool:
+    named = config.model_fields_set & {"provider", "virtual_key", "targets"}
+    return bool(named) or slug_of(config.override_params.get("model")) is not None
+
+
+def _told(arguments: Mapping[str, Any]) -> Config:
+    """Return a client's arguments as the fields of a target; errors name the argument."""
+    try:
+        return load(arguments, quiet=True)
+    except ConfigError as error:
+        problems = [(path.removeprefix("config."), text) for path, text in error.problems]
+    raise ConfigError(*problems[0], *problems[1:])
+
+
+def _leaves_made(
+    config: Config, vault: Vault, beating: Mapping[str, Any], checks: Own, problems: Problems
+) -> tuple[Config, dict[str, Leaf]]:
+    """Return the config with complete leaves, and what each was made into; note all problems."""
+    problems.add(provider_problems(config, known=PROVIDERS, native=NATIVE, nearest=nearest))
+    wrong: set[str] = set()
+    models = {path: leaf.override_params.get("model") for path, leaf in leaves(inherit(config))}
+
+    def described(leaf: Config, path: str) -> Config:
+        return vault.described(_by_slug(leaf, models[path]), path)
+
+    config = inherit(_each_leaf(config, described, wrong, problems))
+    problems.add(provider_problems(config, known=PROVIDERS, native=NATIVE, nearest=nearest))
+    made: dict[str, Leaf] = {}
+
+    def finished(leaf: Config, path: str) -> Config:
+        leaf = _beaten(leaf, path, beating)
+        guards: Guards = ((), ())
+        with problems.gathering():
+            guards = guards_of(leaf, path, checks)
+        leaf = vault.signed(leaf, path)
+        if leaf.provider in PROVIDERS:
+            made[path] = Leaf(target_of(leaf, path), *guards)
+        return leaf
+
+    return _each_leaf(config, finished, wrong, problems), made
+
+
+def _beaten(leaf: Config, path: str, beating: Mapping[str, Any]) -> Config:
+    """Return a leaf with a client's arguments over it; its default guardrails come on top."""
+    update, places = dict(beating), {}
+    for name in DEFAULT_HOOKS & beating.keys():
+        given = beating[name] or ()
+        update[name] = (*(getattr(leaf, name) or ()), *given)
+        places[name] = leaf.places(name, path) + tuple(f"{name}[{at}]" for at in range(len(given)))
+    return leaf.handed(update, places)
+
+
+def slug_of(model: Any) -> tuple[str, str] | None:
+    """Return the virtual key and the model of a name like `@openai-prod/gpt-4o`, else None."""
+    if not isinstance(model, str) or not model.startswith("@"):
+        return None
+    slug, _, name = model[1:].partition("/")
+    return (slug, name) if slug and name else None
+
+
+def _by_slug(leaf: Config, model: Any) -> Config:
+    """Return a leaf that names no provider with the virtual key its model names."""
+    named = slug_of(model)
+    if named is None or leaf.provider is not None or leaf.virtual_key is not None:
+        return leaf
+    slug, name = named
+    override = {**leaf.override_params, "model": name}
+    return leaf.model_copy(update={"virtual_key": slug, "override_params": override})
+
+
+def _each_leaf(
+    config: Config,
+    change: Callable[[Config, str], Config],
+    wrong: set[str],
+    problems: Problems,
+) -> Config:
+    """Return the tree with its leaves changed, less those that were found wrong before."""
+
+    def visit(node: Config, path: str) -> Config:
+        if node.targets is not None:
+            targets = (visit(t, f"{path}.targets[{i}]") for i, t in enumerate(node.targets))
+            return node.model_copy(update={"targets": tuple(targets)})
+        if path in wrong:
+            return node
+        try:
+            return change(node, path)
+        except ConfigError as error:
+            problems.add(error.problems)
+            wrong.add(path)
+            return node
+
+    return visit(config, "config")

@@ -1,0 +1,57 @@
+"""All that is wrong with a config, gathered over the stages of compiling it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from portkey_local.errors import ConfigError
+
+
+class Problems:
+    """What was found so far; one problem for each place, and none below or above it."""
+
+    def __init__(
+        self, found: Iterable[tuple[str, str]] = (), *, origin: Path | None = None
+    ) -> None:
+        """Begin with what an earlier stage found; `origin` is the config's file."""
+        self._found: dict[str, str] = dict(found)
+        self._origin = origin
+
+    def add(self, found: Iterable[tuple[str, str]]) -> None:
+        """Take problems, each a path and a message, whose places are new."""
+        for path, message in found:
+            if not any(_related(path, known) for known in self._found):
+                self._found[path] = message
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Take the problems of a ConfigError that is raised in the block, and go on."""
+        try:
+            yield
+        except ConfigError as error:
+            self.add(error.problems)
+
+    def refuse(self) -> None:
+        """Raise them all as one ConfigError, if there are any."""
+        if self._found:
+            raise self.error()
+
+    def error(self) -> ConfigError:
+        """Return them all as one ConfigError; there must be one."""
+        (path, message), *others = self._found.items()
+        error = ConfigError(path, message, *others)
+        if self._origin is not None:
+            error.add_note(f"in {self._origin}")
+        return error
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._found)
+
+
+def _related(path: str, other: str) -> bool:
+    """Whether two paths are the same, or one place lies within the other."""
+    short, long = sorted((path, other), key=len)
+    return long == short or (short != "config" and long.startswith((f"{short}.", f"{short}[")))

@@ -1,0 +1,98 @@
+"""Lints about what is never reached, never read, or never checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from portkey_local.config.hooks import hooks_of
+from portkey_local.config.lint.spots import Advice, Spot, leaf_spots
+
+__all__ = ["REACH"]
+
+
+def _behind_single(spot: Spot) -> Iterator[Advice]:
+    for child in spot.children[1:] if spot.mode == "single" else ():
+        yield child.path, "never asked: mode 'single' asks the first target only"
+
+
+def _fallback_that_stays(spot: Spot) -> Iterator[Advice]:
+    if spot.mode == "fallback" and spot.codes == () and len(spot.children) > 1:
+        message = "empty, so no status moves the fallback on: only the first target is ever asked"
+        yield f"{spot.path}.strategy.on_status_codes", message
+
+
+def _behind_an_empty_query(spot: Spot) -> Iterator[Advice]:
+    strategy = spot.written.strategy
+    if strategy is None or spot.mode != "conditional" or not strategy.conditions:
+        return
+    last = _last_looked_at(spot)
+    message = f"never looked at: conditions[{last}] has an empty query, which holds for every call"
+    for index in range(last + 1, len(strategy.conditions)):
+        yield f"{spot.path}.strategy.conditions[{index}]", message
+    if strategy.default is not None and not strategy.conditions[last].query:
+        yield f"{spot.path}.strategy.default", message
+
+
+def _last_looked_at(spot: Spot) -> int:
+    strategy = spot.written.strategy
+    conditions = strategy.conditions or () if strategy is not None else ()
+    return next(
+        (index for index, condition in enumerate(conditions) if not condition.query),
+        len(conditions) - 1,
+    )
+
+
+def _named_by_nobody(spot: Spot) -> Iterator[Advice]:
+    strategy = spot.written.strategy
+    if strategy is None or spot.mode != "conditional" or not strategy.conditions:
+        return
+    last = _last_looked_at(spot)
+    named = {condition.then for condition in strategy.conditions[: last + 1]}
+    if strategy.conditions[last].query:
+        named.add(strategy.default or "")
+    for child in spot.children:
+        if child.written.name is None or child.written.name not in named:
+            yield child.path, "never asked: no condition that is looked at names it"
+
+
+def _weights(spot: Spot) -> Iterator[Advice]:
+    if "weight" not in spot.written.model_fields_set:
+        return
+    balanced = spot.above is not None and spot.above.mode == "loadbalance"
+    if not balanced:
+        message = "no effect: only a group with mode 'loadbalance' reads its targets' weights"
+        yield f"{spot.path}.weight", message
+    elif spot.written.weight == 0:
+        yield f"{spot.path}.weight", "0, so this target is never chosen"
+
+
+def _unchecked_streams(spot: Spot) -> Iterator[Advice]:
+    if spot.children:
+        return
+    for hook in hooks_of(spot.node, spot.path).after:
+        if hook.kind == "guardrail" and hook.on_stream == "skip" and not hook.beside:
+            message = 'streams pass unchecked; "on_stream": "buffer" holds each back until it is'
+            yield hook.place, f"{message} complete and checked"
+
+
+def _one_answer_for_all(spot: Spot) -> Iterator[Advice]:
+    if spot.written.cache is None:
+        return
+    for leaf in leaf_spots(spot):
+        temperature = leaf.node.override_params.get("temperature")
+        if isinstance(temperature, int | float) and temperature > 0:
+            message = f"every caller gets the first answer again, although {leaf.path} asks for"
+            yield f"{spot.path}.cache", f"{message} variety (temperature {temperature:g})"
+            return
+
+
+REACH: Final[tuple[Callable[[Spot], Iterator[Advice]], ...]] = (
+    _behind_single,
+    _fallback_that_stays,
+    _behind_an_empty_query,
+    _named_by_nobody,
+    _weights,
+    _unchecked_streams,
+    _one_answer_for_all,
+)
