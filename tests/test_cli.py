@@ -114,11 +114,13 @@ PRODUCTION = {
     ],
 }
 
+NEVER = "config.targets[1].targets[2].weight"
+
 
 def test_a_good_config_is_shown_as_a_tree(run, written):
     told = run("check", written(PRODUCTION), OPENAI_API_KEY=KEY)
     assert told.exit_code == 0
-    assert told.stderr == ""
+    assert told.stderr == f"warning: {NEVER}: 0, so this target is never chosen\n"
     for words in (
         "fallback: in this order; any failure moves on",
         "1  openai gpt-4o “main”",
@@ -131,7 +133,7 @@ def test_a_good_config_is_shown_as_a_tree(run, written):
         "3  ollama  never asked",
         "key: in the config",
         "http://localhost:1/v1",
-        "This config is good.",
+        "This config can be used.",
     ):
         assert words in told.stdout
     assert KEY not in told.output
@@ -141,7 +143,8 @@ def test_a_config_as_json(run, written):
     told = run("check", "--json", written(PRODUCTION), OPENAI_API_KEY=KEY)
     found = json.loads(told.stdout)
     assert found["ok"]
-    assert found["errors"] == found["warnings"] == []
+    assert found["errors"] == []
+    assert [remark["path"] for remark in found["warnings"]] == [NEVER]
     first, second = found["config"]["targets"]
     assert first["url"] == "https://api.openai.com/v1"
     assert first["retry"]["attempts"] == 2
@@ -326,7 +329,7 @@ def test_the_provider_of_the_first_key_is_asked(run, server, monkeypatch):
     def noted(call, given, *, trace):
         asked.update(call, **given)
 
-    monkeypatch.setattr("portkey_local.cli._ask", noted)
+    monkeypatch.setattr("portkey_local.cli.asking._ask", noted)
     assert run("ask", "x", GROQ_API_KEY=KEY).exit_code == 0
     assert (asked["provider"], asked["model"]) == ("groq", "llama-3.3-70b-versatile")
     assert run("ask", "x", OPENAI_API_KEY=KEY).exit_code == 0

@@ -45,7 +45,7 @@ def test_snippet(number: int, stage: Loopback, monkeypatch: pytest.MonkeyPatch) 
     client = names.get("client")
     if isinstance(client, portkey_local.Portkey):
         client.close()
-    if ".create(" in source:
+    if ".create(" in source and "except GuardrailDenied" not in source:
         assert stage.received, "the snippet asked a provider"
 
 
@@ -59,14 +59,14 @@ def test_the_error_it_shows_is_the_error_there_is(capsys: pytest.CaptureFixture[
 def test_every_event_is_in_the_table() -> None:
     """The README's table of events names what the source emits, and nothing else."""
     source = Path(__file__).resolve().parents[1] / "src" / "portkey_local"
-    pattern = re.compile(r'"((?:attempt|retry|fallback|stream)\.\w+|timeout)"')
+    kinds = "attempt|circuit|condition|fallback|guardrail|retry|stream|target"
+    pattern = re.compile(rf'"((?:{kinds})\.\w+|timeout)"')
     kernel = [source / "strategies", source / "policies", source / "drivers"]
     emitted = {
         name
         for folder in kernel
         for file in folder.glob("*.py")
         for name in pattern.findall(file.read_text())
-        if re.search(rf'(?:report|_report)\(\s*"{re.escape(name)}"', file.read_text())
     }
     table = README.read_text().split("| event | when |")[1].split("\n\n")[0]
     assert set(re.findall(r"^\| `([\w.]+)`", table, re.MULTILINE)) == emitted

@@ -17,6 +17,7 @@ from portkey_local.config import Config, load
 from portkey_local.config.problems import shown
 from portkey_local.errors import ConfigError, looks_secret
 from portkey_local.home import keys_file, read_keys
+from portkey_local.keyrings import lookup
 from portkey_local.providers.table import PROVIDERS
 
 
@@ -68,7 +69,7 @@ class Vault:
             return _loaded(given, f"virtual_keys[{shown(name)}]", place)
         stored = self._stored()
         if name in stored:
-            return _loaded(stored[name], f"[{name}] in {self._file()}", place)
+            return _loaded(_opened(name, stored[name]), f"[{name}] in {self._file()}", place)
         if name in PROVIDERS:
             return Config(provider=name)
         raise ConfigError(place, self._unknown(name, stored))
@@ -81,7 +82,7 @@ class Vault:
             return given
         for entry in (given, self._stored().get(provider)):
             if entry and entry.get("provider", provider) == provider:
-                key = entry.get("api_key")
+                key = _opened(provider, entry).get("api_key")
                 if isinstance(key, str) and key.strip():
                     return key
         for variable in row.key_variables:
@@ -113,6 +114,18 @@ class Vault:
 
     def _stored(self) -> dict[str, dict[str, Any]]:
         return dict(read_keys(self._file()))
+
+
+def _opened(name: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a stored entry with its key, which the keyring may have. Raises ConfigError."""
+    if entry.get("keyring") is not True:
+        return entry
+    fields = {field: value for field, value in entry.items() if field != "keyring"}
+    secret = lookup(name)
+    if secret is None:
+        again = f"portkey-local keys add {name} --provider {entry.get('provider')} --replace"
+        raise ConfigError(name, f"the keyring has no key of this name; store it: {again}")
+    return {**fields, "api_key": secret}
 
 
 def _names(entries: Mapping[str, Any]) -> str:

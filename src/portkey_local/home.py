@@ -1,11 +1,12 @@
 """Where this library keeps its things on this machine: named configs, and the keys of virtual keys.
 
     $PORTKEY_LOCAL_HOME, or the user's config folder
-        keys.toml        a table for each virtual key: provider, api_key, other fields of a target
+        keys.toml        a table for each virtual key: provider, api_key (or keyring = true, where
+                         the operating system's keyring has it), other fields of a target
         configs/ID.json  a config that can be named by its id
 
 Ground rules: files are read when asked for and not kept, and no message ever holds a value from
-keys.toml, nor a parser's exception that does. Nothing is written here.
+keys.toml, nor a parser's exception that does. Nothing is written here: `store` does that.
 """
 
 from __future__ import annotations

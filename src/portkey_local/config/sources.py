@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from portkey_local.config.problems import Location, Node, Problem, near, shown
 from portkey_local.errors import ConfigError
 
-__all__ = ["find_named", "plain", "read_file", "read_text"]
+__all__ = ["find_named", "is_name", "plain", "read_file", "read_text"]
 
 ROOT: Final = "config"
 DEEPEST: Final = 100
@@ -72,9 +72,14 @@ def read_file(path: Path) -> object:
     raise ConfigError(ROOT, message)
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can name a stored config or a virtual key."""
+    return _ID.match(text) is not None and ".." not in text
+
+
 def find_named(name: str, configs_dir: Path | None) -> Path:
     """Find the file in the configs folder that holds the config of this id."""
-    if not _ID.match(name) or ".." in name:
+    if not is_name(name):
         message = f"{shown(name)} is neither JSON text, nor a file that exists, nor a config id"
         raise ConfigError(ROOT, f"{message} (letters, digits, '-', '_' and '.')")
     if configs_dir is None:

@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from portkey_local.compile import NO_TARGET, compile_config
 from portkey_local.config import Config, inherit, leaves, load
@@ -20,7 +21,7 @@ from portkey_local.home import configs_dir
 from portkey_local.providers.table import PROVIDERS
 from portkey_local.report.outline import Facts, facts_of
 
-__all__ = ["examine", "noted_warnings"]
+__all__ = ["examine", "noted_warnings", "refuse_wrong"]
 
 Remark = tuple[str, str]  # a path and what is said about it
 
@@ -72,7 +73,13 @@ def noted_warnings() -> Iterator[list[Remark]]:
     remarks.extend(first.items())
 
 
-def _compiled(source: str, checks: Sequence[str]) -> Config:
+def refuse_wrong(source: Any, checks: Sequence[str] = ()) -> None:
+    """Raise ConfigError with all that is wrong with a config, missing keys apart."""
+    with noted_warnings():
+        _compiled(source, checks)
+
+
+def _compiled(source: Any, checks: Sequence[str]) -> Config:
     """Return the config as the engine takes it, whether or not its providers' keys are here."""
     any_key = {name: "any" for row in PROVIDERS.values() for name in row.key_variables}
     own = dict.fromkeys(checks, bool)  # they are named, never called

@@ -158,7 +158,7 @@ def _choice(facts: Facts) -> str:
         case "conditional":
             names = [row["then"] for row in facts["conditions"]]
             default = facts["default"] or "an error 400"
-            return f"{len(names)} conditions ({', '.join(names)}), else {default}"
+            return f"the first condition that holds ({', '.join(names)}), else {default}"
         case _:
             return "the first target alone"
 
@@ -209,7 +209,8 @@ def _retries(retry: Mapping[str, Any]) -> str:
     count = retry["attempts"]
     times = "1 retry" if count == 1 else f"up to {count} retries"
     after = ", waits as Retry-After asks" if retry.get("use_retry_after_header") else ""
-    return f"{times} on {_codes(retry['on_status_codes'])}{after}"
+    codes = retry.get("on_status_codes", sorted(DEFAULT_STATUS_CODES))
+    return f"{times} on {_codes(codes)}{after}"
 
 
 def _codes(codes: list[int]) -> str:
@@ -225,6 +226,8 @@ def in_one_line(config: Mapping[str, Any]) -> str:
     if "targets" not in config:
         return _target_in_words(config)
     mode, targets = config["strategy"]["mode"], config["targets"]
+    if mode == "conditional":
+        return f"{mode}: {', '.join(map(in_one_line, targets))}"
     if mode != "loadbalance":
         return f"{mode}: {', then '.join(map(in_one_line, targets))}"
     weights = [target.get("weight", 1) for target in targets]
@@ -241,4 +244,5 @@ def _target_in_words(config: Mapping[str, Any]) -> str:
         notes.append(_retries(retry))
     if limit := config.get("request_timeout"):
         notes.append(f"at most {limit / 1000:g} s")
-    return f"{config['provider']} ({'; '.join(notes)})" if notes else str(config["provider"])
+    whose = config.get("provider") or config.get("virtual_key") or "whom the client names"
+    return f"{whose} ({'; '.join(notes)})" if notes else str(whose)
