@@ -1,0 +1,226 @@
+"""Checks of a user's own, mutators, hooks beside the call, and checks that ask elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from portkey_local import AsyncPortkey, CheckContext, CheckResult, GuardrailDenied, Portkey
+from portkey_local.testing import Loopback, Step, chat
+
+ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "call 555-1234"}]}
+
+
+def target(provider: Loopback, where: str = "a", **fields: Any) -> dict[str, Any]:
+    return {"provider": "openai", "api_key": "k", "custom_host": provider.target(where), **fields}
+
+
+def says_no(context: CheckContext) -> bool:
+    return "call" not in context.text
+
+
+async def says_no_later(context: CheckContext) -> dict[str, Any]:
+    await asyncio.sleep(0)
+    return {"verdict": "call" not in context.text, "data": {"seen": context.moment}}
+
+
+def raises(context: CheckContext) -> bool:
+    msg = f"cannot judge {context.text}"
+    raise RuntimeError(msg)
+
+
+CHECKS = {"says_no": says_no, "says_no_later": says_no_later, "raises": raises}
+
+
+def config(provider: Loopback, check: str, **hook: Any) -> dict[str, Any]:
+    return target(provider, input_guardrails=[{check: {}, **hook}])
+
+
+@pytest.mark.parametrize("check", ["says_no", "says_no_later"])
+def test_plain_and_asynchronous_functions_judge(provider, check):
+    """Both kinds work under the blocking client, also where an event loop is running."""
+    with Portkey(config=config(provider, check, deny=True), checks=CHECKS) as client:
+        with pytest.raises(GuardrailDenied, match=check):
+            client.chat.completions.create(**ASK)
+
+        async def inside() -> None:
+            client.chat.completions.create(**ASK)
+
+        with pytest.raises(GuardrailDenied):
+            asyncio.run(inside())
+    assert provider.received == []
+
+
+@pytest.mark.parametrize("check", ["says_no", "says_no_later"])
+def test_they_judge_under_the_asynchronous_client(provider, check):
+    """A plain function runs in a thread, so that it may wait."""
+
+    async def main() -> None:
+        settings = config(provider, check, deny=True)
+        async with AsyncPortkey(config=settings, checks=CHECKS) as client:
+            with pytest.raises(GuardrailDenied):
+                await client.chat.completions.create(**ASK)
+
+    asyncio.run(main())
+
+
+def test_a_check_sees_the_call(provider):
+    """Text, body after overrides, metadata, headers, endpoint, provider, parameters; then the answer."""
+    seen: list[CheckContext] = []
+
+    def note(context: CheckContext) -> bool:
+        seen.append(context)
+        return True
+
+    settings = target(
+        provider,
+        input_guardrails=[{"note": {"limit": 3}}],
+        output_guardrails=[{"note": {}}],
+        override_params={"model": "other"},
+    )
+    with Portkey(config=settings, checks={"note": note}, metadata={"user": "u"}) as client:
+        client.chat.completions.create(**ASK, extra_headers={"X-Team": "red"})
+    before, after = seen
+    assert (before.moment, before.text, before.parameters) == (
+        "input",
+        "call 555-1234",
+        {"limit": 3},
+    )
+    assert (before.request["model"], before.response) == ("other", None)
+    assert (before.metadata, before.headers["x-team"]) == ({"user": "u"}, "red")
+    assert (before.endpoint, before.provider) == ("/chat/completions", "openai")
+    assert (after.moment, after.text) == ("output", "from a")
+    assert after.response["choices"][0]["message"]["content"] == "from a"
+
+
+def test_a_check_that_raises_denies_only_where_it_may(provider):
+    """With `deny` the call fails closed; else it goes on, and the failure is told by its class."""
+    events: list[Any] = []
+    options = {"checks": CHECKS, "on_event": events.append}
+    with Portkey(config=config(provider, "raises", deny=True), **options) as client:
+        with pytest.raises(GuardrailDenied) as raised:
+            client.chat.completions.create(**ASK)
+        open_one = client.with_options(config=config(provider, "raises"))
+        result = open_one.chat.completions.create(**ASK)
+    (told,) = result.hook_results["before_request_hooks"]
+    assert (told["verdict"], told["checks"][0]["error"]) == (True, {"name": "RuntimeError"})
+    assert [event.name for event in events].count("guardrail.error") == 2
+    everything = str(raised.value) + str(events) + str(result.hook_results)
+    assert "555" not in everything
+
+
+def test_what_is_no_verdict_is_an_error(provider):
+    """None, or a word, is a slip of the check's, and so denies."""
+    for wrong in (None, "yes", {"passed": True}):
+        own = {"own": lambda _, told=wrong: told}
+        client = Portkey(config=config(provider, "own", deny=True), checks=own)
+        with client, pytest.raises(GuardrailDenied) as raised:
+            client.chat.completions.create(**ASK)
+        (hook,) = raised.value.hook_results["before_request_hooks"]
+        assert hook["checks"][0]["error"] == {"name": "TypeError"}
+
+
+def test_mutators_change_what_is_sent_and_what_comes_back(provider):
+    """In their order, each on what the one before it left; a plain guardrail changes nothing."""
+    provider.reset({"a": [chat("your number is 555-1234")]})
+
+    def shout(context: CheckContext) -> CheckResult:
+        return CheckResult(verdict=True, text=context.text.upper())
+
+    hide = {"default.regexReplace": {"rule": r"\d{3}-\d{4}", "redactText": "[number]"}}
+    settings = target(
+        provider,
+        input_mutators=[hide, {"shout": {}}, {"default.addPrefix": {"prefix": "Please: "}}],
+        output_mutators=[hide],
+        input_guardrails=[{"shout": {}}],
+    )
+    with Portkey(config=settings, checks={"shout": shout}) as client:
+        result = client.chat.completions.create(**ASK)
+        raw = client.chat.completions.with_raw_response.create(**ASK)
+    assert provider.received[0].json["messages"][0]["content"] == "Please: CALL [NUMBER]"
+    assert result.choices[0].message.content == "your number is [number]"
+    assert raw.parse().choices[0].message.content == "your number is [number]"
+    kinds = [
+        (hook["type"], hook["transformed"]) for hook in result.hook_results["before_request_hooks"]
+    ]
+    assert kinds == [("guardrail", False), *[("mutator", True)] * 3]
+
+
+def test_texts_of_several_inputs_are_changed_one_by_one(provider):
+    """Embeddings keep their number."""
+    hide = {"default.regexReplace": {"rule": "secret", "redactText": "x"}}
+    vectors = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [1.0]}]}
+    provider.reset({"a": [Step(json=vectors)]})
+    with Portkey(config=target(provider, input_mutators=[hide])) as client:
+        client.embeddings.create(model="m", input=["a secret", "another secret", "none"])
+    assert provider.received[0].json["input"] == ["a x", "another x", "none"]
+
+
+def test_a_hook_beside_the_call_changes_nothing(provider):
+    """It runs, is waited for when the client closes, and its verdict is only reported."""
+    ran, may_end = threading.Event(), threading.Event()
+
+    def slow(context: CheckContext) -> bool:
+        may_end.wait(5)
+        ran.set()
+        return False
+
+    events: list[Any] = []
+    settings = target(provider, input_guardrails=[{"slow": {}, "async": True, "deny": True}])
+    with Portkey(config=settings, checks={"slow": slow}, on_event=events.append) as client:
+        raw = client.chat.completions.with_raw_response.create(**ASK)
+        assert raw.status_code == 200
+        assert not ran.is_set()
+        may_end.set()
+    assert ran.is_set()
+    assert "guardrail.failed" in [event.name for event in events]
+
+
+@pytest.mark.anyio
+async def test_a_hook_beside_an_asynchronous_call(provider):
+    """The same for tasks."""
+    ran = threading.Event()
+    settings = target(provider, input_guardrails=[{"own": {}, "async": True}])
+    own = {"own": lambda _: ran.set() or True}
+    async with AsyncPortkey(config=settings, checks=own) as client:
+        await client.chat.completions.create(**ASK)
+    assert ran.wait(5)
+
+
+@pytest.mark.parametrize(
+    ("step", "status"),
+    [
+        (Step(json={"verdict": True}), 200),
+        (Step(json={"verdict": False, "data": {"why": "no"}}), 446),
+        (Step(json={"fine": True}), 446),
+        (Step(status=500), 446),
+    ],
+)
+def test_a_webhook_judges(provider, step, status):
+    """Its verdict counts; no verdict, or an error, denies where `deny` is set."""
+    provider.reset({"hook": [step]})
+    hook = {"default.webhook": {"webhookURL": provider.target("hook"), "headers": {"X-Key": "v"}}}
+    settings = target(provider, input_guardrails=[{**hook, "deny": True}])
+    with Portkey(config=settings, metadata={"user": "u"}) as client:
+        if status == 200:
+            client.chat.completions.create(**ASK)
+        else:
+            with pytest.raises(GuardrailDenied):
+                client.chat.completions.create(**ASK)
+    asked = provider.received[0]
+    assert (asked.target, asked.headers["x-key"]) == ("hook", "v")
+    assert asked.json["request"]["text"] == "call 555-1234"
+    assert (asked.json["metadata"], asked.json["eventType"]) == ({"user": "u"}, "beforeRequestHook")
+
+
+@pytest.mark.anyio
+async def test_a_log_is_told(provider):
+    """It takes the call, and always passes."""
+    hook = {"default.log": {"logURL": provider.target("log")}}
+    async with AsyncPortkey(config=target(provider, output_guardrails=[hook])) as client:
+        await client.chat.completions.create(**ASK)
+    assert [received.target for received in provider.received] == ["a", "log"]
+    assert provider.received[1].json["response"]["text"] == "from a"
