@@ -50,8 +50,10 @@ def mapped_request(body: Mapping[str, Any], change: Callable[[str], str]) -> dic
 
 def _with_request(body: Mapping[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
     messages = body.get("messages")
-    if isinstance(messages, list) and messages and isinstance(messages[-1], Mapping):
-        last = {**messages[-1], "content": change(messages[-1].get("content"))}
+    if isinstance(messages, list):
+        if not messages or _content(messages[-1]) is None:
+            return dict(body)
+        last = {**messages[-1], "content": change(messages[-1]["content"])}
         return {**body, "messages": [*messages[:-1], last]}
     name = "prompt" if "prompt" in body else "input"
     return {**body, name: change(body.get(name))} if name in body else dict(body)
@@ -159,9 +161,9 @@ def _replaced(content: Any, text: str) -> Any:
     parts: list[Any] = []
     told = False
     for part in content:
-        if _part_text(part) is None:
+        if not isinstance(part, str) and _part_text(part) is None:
             parts.append(part)
         elif not told:
             told = True
-            parts.append({**part, "text": text})
+            parts.append(text if isinstance(part, str) else {**part, "text": text})
     return parts if told else [*parts, {"type": "text", "text": text}]
