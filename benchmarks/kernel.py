@@ -6,6 +6,8 @@ No socket is touched. Two cuts are made through the same compiled router and the
   message made of the request, the reading and decoding of the answer, and the notes on the attempt.
 - *routing only*: the driver answers each `Send` with a reply made beforehand. Included are the
   routing and the driver's loop, nothing else.
+- *conditions, sessions, circuits*: the same through a conditional strategy of two conditions, a
+  balanced group with sticky sessions, and a circuit breaker, to a retried target.
 
 Neither holds the making of the `Call`, or the client above. For scale the HTTP library's own
 client posts into a mock transport, and the routing is seen failing: three attempts at each
@@ -18,12 +20,13 @@ import json
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from benchmarks.measure import Comparison, Round, per_call
 from benchmarks.plain import sdk_http_library
 from benchmarks.run import Run
 from benchmarks.server import COMPLETION
-from benchmarks.workload import CALL, config
+from benchmarks.workload import CALL, METADATA, config, parity_config
 from portkey_local.compile import Compiled, compile_config
 from portkey_local.drivers.sync import SyncDriver
 from portkey_local.model import (
@@ -43,7 +46,13 @@ CODEC = "SyncDriver, with codec"
 ROUTING = "SyncDriver, routing only"
 FAILING = "SyncDriver, routing only, 6 failed attempts"
 POST = "Client.post into MockTransport"
-NAMES = ("kernel alone, with codec", "kernel alone, routing only")
+PARITY = "SyncDriver, routing only, conditions, sessions, circuits"
+NAMES = (
+    "kernel alone, with codec",
+    "kernel alone, routing only",
+    "kernel alone, conditions, sessions, circuits",
+)
+URL = "http://127.0.0.1/v1"
 BODY = json.dumps(COMPLETION).encode()
 HEADERS = {"content-type": "application/json", "x-request-id": "req_0123456789"}
 
@@ -88,7 +97,7 @@ class CannedDriver(SyncDriver):
 
 def measure(run: Run) -> None:
     """Measure the kernel."""
-    calls = _calls(compile_config(config("http://127.0.0.1/v1")))
+    calls = _calls(compile_config(config(URL)), compile_config(parity_config(URL)))
     count = run.samples(4000)
     contenders = {name: _round(call, count) for name, call in calls.items()}
     note = (
@@ -100,10 +109,12 @@ def measure(run: Run) -> None:
     comparisons = [
         Comparison(NAMES[0], CODEC, POST, goal=10e-6, absolute=True, note=note),
         Comparison(NAMES[1], ROUTING, POST, goal=10e-6, absolute=True, note=bare),
+        Comparison(NAMES[2], PARITY, POST, goal=15e-6, absolute=True, note=bare),
     ]
     run.compare("kernel", comparisons, contenders, run.rounds(20))
-    for comparison, unrelated in zip(comparisons, ((ROUTING, FAILING), (CODEC,)), strict=True):
-        for name in unrelated:
+    shown = ({CODEC, POST}, {ROUTING, FAILING, POST}, {PARITY, POST})
+    for comparison, names in zip(comparisons, shown, strict=True):
+        for name in contenders.keys() - names:
             comparison.series.pop(name, None)
 
 
@@ -115,7 +126,7 @@ def _round(call: Callable[[], object], count: int) -> Round:
     return turn
 
 
-def _calls(router: Compiled) -> dict[str, Callable[[], object]]:
+def _calls(router: Compiled, parity: Compiled) -> dict[str, Callable[[], object]]:
     request = Request(  # as the client makes it: the body is encoded once, before the router
         "POST",
         "/chat/completions",
@@ -125,6 +136,7 @@ def _calls(router: Compiled) -> dict[str, Callable[[], object]]:
     )
     forever = float("inf")
     call = Call(request=request, deadline=forever, clock=time.monotonic, rng=random.Random(7))
+    known = replace(call, metadata=METADATA)
     target = router.targets[0]
     wired = SyncDriver(CannedWire())
     direct = CannedDriver(Reply(target, Answer(200, HEADERS, BODY), COMPLETION))
@@ -135,6 +147,7 @@ def _calls(router: Compiled) -> dict[str, Callable[[], object]]:
     return {
         CODEC: lambda: wired.run(router.route(call)),
         ROUTING: lambda: direct.run(router.route(call)),
+        PARITY: lambda: direct.run(parity.route(known)),
         FAILING: lambda: failing.run(router.route(call)),
         POST: lambda: client.post("http://127.0.0.1/v1/chat/completions", json=CALL),
     }

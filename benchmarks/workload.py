@@ -16,3 +16,26 @@ def config(url: str) -> dict[str, Any]:
     """Return a fallback of two targets, each with its own retries."""
     target = {"provider": "openai", "api_key": "sk-0", "custom_host": url, "retry": {"attempts": 2}}
     return {"strategy": {"mode": "fallback"}, "targets": [dict(target), dict(target)]}
+
+
+METADATA: dict[str, Any] = {"plan": "pro", "user_id": "u-42"}
+
+
+def parity_config(url: str) -> dict[str, Any]:
+    """Return a condition before a balanced group with sticky sessions and circuit breakers."""
+    target = config(url)["targets"][0]
+    group = {
+        "name": "pool",
+        "strategy": {
+            "mode": "loadbalance",
+            "sticky_session": {"hash_fields": ["metadata.user_id"]},
+            "cb_config": {"failure_threshold": 5},
+        },
+        "targets": [dict(target), dict(target)],
+    }
+    conditions = [
+        {"query": {"metadata.plan": {"$eq": "free"}}, "then": "one"},
+        {"query": {"metadata.plan": "pro", "params.temperature": {"$lte": 1}}, "then": "pool"},
+    ]
+    strategy = {"mode": "conditional", "conditions": conditions, "default": "one"}
+    return {"strategy": strategy, "targets": [group, {**target, "name": "one"}]}

@@ -40,10 +40,7 @@ def known(own: Mapping[str, Any]) -> list[str]:
 
 
 def _unknown(id: str, own: Mapping[str, Any]) -> str:
-    names = {name.lower(): name for name in known(own)}
-    asked = id.lower()
-    near = difflib.get_close_matches(asked, names, 1, 0.6) or difflib.get_close_matches(
-        PREFIX + asked, names, 1, 0.75
-    )
+    names = {name.removeprefix(PREFIX).lower(): name for name in known(own)}
+    near = difflib.get_close_matches(id.removeprefix(PREFIX).lower(), names, 1, 0.7)
     hint = f"; did you mean '{names[near[0]]}'?" if near else "."
     return f"no check of this name{hint} Give your own to the client, as checks={{name: function}}"
