@@ -28,9 +28,13 @@ from portkey_local.drivers.simulated import Simulation
 from portkey_local.drivers.sync import SyncDriver
 from portkey_local.effects import Discard, Route, Router, Send, Sleep
 from portkey_local.model import Answer, Call, Event, Failure, Outcome, Reply, Request, Target
+from portkey_local.policies.breaker import Breaker
 from portkey_local.policies.retry import DEFAULT_STATUS_CODES, Retry
 from portkey_local.policies.timeout import Timeout
 from portkey_local.providers.openai import OpenAICodec
+from portkey_local.query import compile_query
+from portkey_local.state import CircuitState
+from portkey_local.strategies.conditional import Conditional
 from portkey_local.strategies.fallback import Fallback
 from portkey_local.strategies.loadbalance import LoadBalance
 from portkey_local.strategies.single import Single
@@ -265,7 +269,7 @@ CODES = [
     DEFAULT_STATUS_CODES,
 ]
 codes = st.sampled_from(CODES)
-leaves = st.just(("leaf",))
+leaves = st.just(("leaf",)) | st.tuples(st.just("guarded"), st.integers(1, 3))
 
 
 def grown(nodes: Any) -> Any:
@@ -277,6 +281,7 @@ def grown(nodes: Any) -> Any:
         st.tuples(st.just("single"), nodes),
         st.tuples(st.just("fallback"), st.none() | codes, some),
         st.tuples(st.just("loadbalance"), balanced.filter(lambda t: any(w for w, _ in t))),
+        st.tuples(st.just("conditional"), st.sampled_from(["m", "other"]), nodes, nodes),
         st.tuples(st.just("retry"), st.integers(0, 3), codes, st.booleans(), nodes),
         st.tuples(st.just("timeout"), st.sampled_from([0.25, 1.0, 3.0, 16.0]), nodes),
     )
@@ -321,11 +326,20 @@ class Builder:
             case ("leaf",):
                 self.places[path] = len(self.places)
                 return Single(Target(path, "openai", f"http://{path}", CODEC))
+            case ("guarded", failures):
+                self.places[path] = len(self.places)
+                target = Target(path, "openai", f"http://{path}", CODEC)
+                state = CircuitState(failures=failures, cooldown=2.0)
+                return Breaker(Single(target), target, state)
             case ("single", child):
                 return self.build(child, f"{path}.targets[0]")
+            case ("conditional", model, *children):
+                built = [self.build(c, f"{path}.targets[{i}]") for i, c in enumerate(children)]
+                query = compile_query({"params.model": model})
+                return Conditional(tuple(built), ((query, 0),), 1, path)
             case ("fallback", codes, children):
                 built = [self.build(c, f"{path}.targets[{i}]") for i, c in enumerate(children)]
-                return Fallback(tuple(built), codes, path)
+                return Fallback(tuple(built), codes, path, gates(built))
             case ("loadbalance", children):
                 built = []
                 for index, (weight, child) in enumerate(children):
@@ -333,7 +347,8 @@ class Builder:
                     built.append(self.build(child, f"{path}.targets[{index}]"))
                     if weight == 0:
                         self.weightless |= self.places.keys() - before
-                return LoadBalance(tuple(built), tuple(weight for weight, _ in children))
+                weights = tuple(weight for weight, _ in children)
+                return LoadBalance(tuple(built), weights, path, gates(built))
             case ("retry", attempts, codes, honour, child):
                 stop = stop_after_attempt(attempts + 1)
                 inner = self.build(child, path)
@@ -343,13 +358,21 @@ class Builder:
         raise AssertionError(tree)
 
 
+def gates(routers: list[Router]) -> tuple[Breaker | None, ...]:
+    """Return the circuits of a group's targets, those that it can see."""
+    seen = tuple(router if isinstance(router, Breaker) else None for router in routers)
+    return seen if any(seen) else ()
+
+
 def most_sends(tree: Any) -> int:
     """Return how many sends a tree can make at most."""
     match tree:
-        case ("leaf",):
+        case ("leaf",) | ("guarded", _):
             return 1
         case ("single", child) | ("timeout", _, child):
             return most_sends(child)
+        case ("conditional", _, *children):
+            return max(map(most_sends, children))
         case ("fallback", _, children):
             return sum(map(most_sends, children))
         case ("loadbalance", children):
@@ -751,7 +774,10 @@ class Blocking(ast.NodeTransformer):
         return ast.copy_location(ast.Name(node.id.removeprefix("Async"), node.ctx), node)
 
 
-@pytest.mark.parametrize("name", ["run", "_perform", "_send", "_exchange", "_read", "_first_event"])
+ALIKE = ["run", "_perform", "_assist", "_fetch", "_send", "_exchange", "_read"]
+
+
+@pytest.mark.parametrize("name", [*ALIKE, "_first_event"])
 def test_the_two_live_drivers_have_the_same_text(name):
     """The asynchronous driver is the synchronous one, awaiting: neither is changed without the other."""
 
