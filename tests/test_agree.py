@@ -320,7 +320,7 @@ class Builder:
         self.most = 1  # sends that the tree can make at most
         self.weightless: set[str] = set()
 
-    def build(self, tree: Any, path: str = "config") -> Router:  # noqa: C901 - a case for each node
+    def build(self, tree: Any, path: str = "config") -> Router:  # noqa: C901, PLR0911 - one for each node
         """Return the router of a tree."""
         match tree:
             case ("leaf",):
