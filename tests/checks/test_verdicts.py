@@ -157,6 +157,8 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...], str]] = [
     ("regexReplace", {"rule": 5}, ("rule",), "string"),
     ("default.contain", {}, (), "did you mean 'default.contains'"),
     ("Contains", {}, (), "did you mean 'default.contains'"),
+    ("defalt.contains", {}, (), "did you mean 'default.contains'"),
+    ("wordcont", {}, (), "did you mean 'default.wordCount'"),
 ]
 
 

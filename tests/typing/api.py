@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import random
-from typing import assert_type
+from typing import Any, assert_type
 
 from openai import AsyncStream, Stream
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from portkey_local import AsyncPortkey, ConfigError, Connections, Event, Portkey, StreamInterrupted
+from portkey_local import (
+    AsyncPortkey,
+    CheckContext,
+    CheckResult,
+    ConfigError,
+    Connections,
+    Event,
+    GuardrailDenied,
+    Portkey,
+    StreamInterrupted,
+)
 
 
 def listen(event: Event) -> None:
@@ -17,7 +27,19 @@ def listen(event: Event) -> None:
     assert_type(event.status, int | None)
 
 
+def judge(context: CheckContext) -> CheckResult:
+    assert_type(context.text, str)
+    return CheckResult(verdict=True)
+
+
+async def judge_later(context: CheckContext) -> bool:
+    return context.moment == "input"
+
+
 client = Portkey(
+    checks={"judge": judge, "judge_later": judge_later},
+    default_input_guardrails=[{"judge": {}, "deny": True}],
+    forward_headers=["authorization"],
     config={"strategy": {"mode": "fallback"}, "targets": [{"virtual_key": "a"}]},
     virtual_keys={"a": {"provider": "openai", "api_key": "sk-1"}, "groq": "gsk-1"},
     metadata={"user": "u"},
@@ -43,6 +65,10 @@ assert_type(client.embeddings.create(model="m", input="x"), CreateEmbeddingRespo
 assert_type(client.with_options(trace_id="u", metadata={"a": 1}), Portkey)
 
 
+assert_type(client.router.status(), dict[str, dict[str, Any]])
+assert_type(client.router.explain(model="m", metadata={"a": 1}).refused, str | None)
+
+
 async def calls(other: AsyncPortkey) -> None:
     assert_type(
         await other.chat.completions.create(
@@ -57,5 +83,7 @@ try:
     client.close()
 except ConfigError as error:
     assert_type(error.path, str)
+except GuardrailDenied as denied:
+    assert_type(denied.hook_results, dict[str, Any])
 except StreamInterrupted as broken:
     assert_type(broken.message, str)

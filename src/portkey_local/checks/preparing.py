@@ -40,7 +40,15 @@ def known(own: Mapping[str, Any]) -> list[str]:
 
 
 def _unknown(id: str, own: Mapping[str, Any]) -> str:
-    names = {name.removeprefix(PREFIX).lower(): name for name in known(own)}
-    near = difflib.get_close_matches(id.removeprefix(PREFIX).lower(), names, 1, 0.7)
-    hint = f"; did you mean '{names[near[0]]}'?" if near else "."
+    near = _nearest(id.lower(), {name.lower(): name for name in known(own)}, 0.85) or _nearest(
+        id.removeprefix(PREFIX).lower(),
+        {name.removeprefix(PREFIX).lower(): name for name in known(own)},
+        0.7,
+    )
+    hint = f"; did you mean '{near}'?" if near else "."
     return f"no check of this name{hint} Give your own to the client, as checks={{name: function}}"
+
+
+def _nearest(asked: str, names: Mapping[str, str], cutoff: float) -> str | None:
+    near = difflib.get_close_matches(asked, names, 1, cutoff)
+    return names[near[0]] if near else None

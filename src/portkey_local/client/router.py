@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from portkey_local.engine import Engine, Plan
@@ -19,8 +19,8 @@ __all__ = ["RouterView"]
 class RouterView:
     """Looks at a client's router; asks nobody and changes nothing."""
 
-    _engine: Engine
-    _plan: Plan
+    _engine: Engine = field(repr=False)
+    _plan: Plan = field(repr=False)
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Return the circuit of each target that has one, by its path in the config.

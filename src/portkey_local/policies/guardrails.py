@@ -89,9 +89,9 @@ class OutputGuard:
 
     def _streamed(self, call: Call, reply: Reply) -> Route[Outcome]:
         """Judge a stream as a whole by the hooks that hold it back; the others pass it by."""
-        holding = tuple(hook for hook in self.hooks if hook.buffered and not hook.mutator)
+        holding = tuple(hook for hook in self.hooks if holds(hook))
         for hook in self.hooks:
-            if hook not in holding:
+            if not holds(hook):
                 call.report("guardrail.skipped", self.target, reason=f"{hook.id}: a stream")
         if not holding:
             return reply
@@ -114,6 +114,11 @@ class OutputGuard:
         target = self.target
         call.trail.append(Attempt(target.path, target.provider, 446, failure.message, 0.0))
         return failure
+
+
+def holds(hook: Hook) -> bool:
+    """Whether a hook holds a stream back: a mutator cannot change one that has been cut up."""
+    return hook.buffered and not hook.mutator
 
 
 def judge_all(
