@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from portkey_local.events import EventLog, listener_of
-from portkey_local.model import EMPTY, Call, Outcome, Request, Rng, Target, empty
+from portkey_local.model import EMPTY, Call, Failure, Fault, Outcome, Request, Rng, Target, empty
 
 if TYPE_CHECKING:
     from portkey_local.compile import Compiled
@@ -162,7 +162,11 @@ class Engine:
 
 def facts(call: Call, outcome: Outcome) -> dict[str, str]:
     """Return the `x-portkey-*` headers of an outcome."""
-    return headers_of(call.trace_id, outcome.target, outcome.retries)
+    headers = headers_of(call.trace_id, outcome.target, outcome.retries)
+    denied = isinstance(outcome, Failure) and outcome.fault is Fault.GUARDRAIL
+    if denied and not outcome.error["after_request_hooks"]:  # before any cache was looked at
+        del headers["x-portkey-cache-status"]
+    return headers
 
 
 def headers_of(trace_id: str, target: Target | None, retries: int) -> dict[str, str]:

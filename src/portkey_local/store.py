@@ -84,7 +84,8 @@ def replace_file(path: Path, text: str) -> None:
 @contextmanager
 def _turn(path: Path) -> Iterator[None]:
     """Make the folder, and keep other writers out for the time of the block."""
-    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    for folder in (path.parent.parent, path.parent):  # parents would get the system's own mode
+        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     lock = path.parent / ".lock"
     descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, FILE_MODE)
     try:

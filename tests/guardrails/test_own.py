@@ -224,3 +224,31 @@ async def test_a_log_is_told(provider):
         await client.chat.completions.create(**ASK)
     assert [received.target for received in provider.received] == ["a", "log"]
     assert provider.received[1].json["response"]["text"] == "from a"
+
+
+def test_a_webhooks_headers_are_in_no_repr(provider):
+    """They may hold a token."""
+    token = "hush-hush-token"
+    hook = {"default.webhook": {"webhookURL": "http://h", "headers": {"X-Key": token}}}
+    with Portkey(config=target(provider, input_guardrails=[hook])) as client:
+        shown = repr(client) + repr(client.router) + repr(client._plan)
+    assert token not in shown
+
+
+def test_a_call_that_is_cancelled_does_not_wait_for_a_check(provider):
+    """A plain function goes on in its thread; nobody waits for it."""
+    may_end = threading.Event()
+
+    async def main() -> None:
+        settings = config(provider, "slow")
+        own = {"slow": lambda _: may_end.wait(20)}
+        async with AsyncPortkey(config=settings, checks=own) as client:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.chat.completions.create(**ASK), 0.1)
+        may_end.set()
+
+    began = threading.Timer(10, may_end.set)
+    began.start()
+    asyncio.run(main())
+    assert began.is_alive()
+    began.cancel()

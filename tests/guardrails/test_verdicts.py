@@ -50,6 +50,7 @@ def test_a_denied_request_is_never_sent(provider, raw, stream):
     assert "'no-hi' denied the request: default.contains failed" in str(error)
     assert error.response.headers["x-portkey-last-used-option-index"] == "config"
     assert error.response.headers["x-portkey-retry-attempt-count"] == "0"
+    assert "x-portkey-cache-status" not in error.response.headers
     (result,) = error.hook_results["before_request_hooks"]
     assert (result["id"], result["verdict"], result["deny"]) == ("no-hi", False, True)
     assert error.hook_results["after_request_hooks"] == []
@@ -186,7 +187,7 @@ def test_the_long_form_and_what_is_switched_off(provider):
             client.chat.completions.create(**ASK)
         copy = client.with_options(config=target(provider, before_request_hooks=[off]))
         (told,) = copy.chat.completions.create(**ASK).hook_results["before_request_hooks"]
-    assert [check["id"] for check in told["checks"]] == ["notNull"]
+    assert [check["id"] for check in told["checks"]] == ["default.notNull"]
 
 
 def test_defaults_of_the_client_and_of_the_config_come_last(provider):

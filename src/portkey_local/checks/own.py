@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from portkey_local.effects import Raised, Route, Run
@@ -18,7 +18,7 @@ class Own:
 
     name: str
     function: Callable[[CheckContext], Any]
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, Any] = field(repr=False)
 
     def run(self, context: CheckContext) -> Route[CheckResult]:
         """Return its verdict; raise what it raises, and TypeError for what is no verdict."""

@@ -6,7 +6,7 @@ import json
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -65,8 +65,8 @@ def _plain(value: Any) -> Any:
 class Webhook:
     """Posts the call to an address, which answers `{"verdict": true}`, perhaps with `data`."""
 
-    url: str
-    headers: Mapping[str, str]
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
     seconds: float
 
     def run(self, context: CheckContext) -> Route[CheckResult]:
@@ -96,8 +96,8 @@ def _transformed(told: Mapping[str, Any], context: CheckContext) -> Mapping[str,
 class Log:
     """Posts the call to an address."""
 
-    url: str
-    headers: Mapping[str, str]
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
 
     def run(self, context: CheckContext) -> Route[CheckResult]:
         """Pass; raise NoAnswer where nobody takes it."""

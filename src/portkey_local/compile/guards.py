@@ -49,8 +49,9 @@ def _hook(spec: HookSpec, own: Own, problems: Problems) -> Hook:
 
 
 def _check(spec: CheckSpec, own: Own) -> NamedCheck:
+    full = spec.id if spec.id in own or "." in spec.id else f"default.{spec.id}"
     try:
-        return NamedCheck(spec.id, prepare(spec.id, spec.parameters, own))
+        return NamedCheck(full, prepare(spec.id, spec.parameters, own))
     except WrongCheck as wrong:
         found = [
             (spec.place + path_of(location).removeprefix("config"), message)

@@ -43,7 +43,7 @@ Lenient = Field(strict=False)
 Status = Annotated[int, Field(ge=100, le=999)]
 Statuses = Annotated[tuple[Status, ...] | None, Lenient]
 Names = Annotated[tuple[str, ...] | None, Lenient]
-Checks = Annotated[tuple[Any, ...] | None, Lenient]
+Checks = Annotated[tuple[Any, ...] | None, Lenient, Field(repr=False)]  # a webhook has its headers
 Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]

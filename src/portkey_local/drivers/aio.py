@@ -111,7 +111,7 @@ class AsyncDriver:
     async def _call(self, function: Callable[[], Any]) -> Any:
         """Call a user's function in a thread, where it may wait; await what it returns here."""
         try:
-            result = await anyio.to_thread.run_sync(function)
+            result = await anyio.to_thread.run_sync(function, abandon_on_cancel=True)
             return await result if inspect.isawaitable(result) else result
         except Exception as error:  # noqa: BLE001 - the route decides what it means
             return Raised(error)
