@@ -163,9 +163,9 @@ class Engine:
 def facts(call: Call, outcome: Outcome) -> dict[str, str]:
     """Return the `x-portkey-*` headers of an outcome."""
     headers = headers_of(call.trace_id, outcome.target, outcome.retries)
-    denied = isinstance(outcome, Failure) and outcome.fault is Fault.GUARDRAIL
-    if denied and not outcome.error["after_request_hooks"]:  # before any cache was looked at
-        del headers["x-portkey-cache-status"]
+    match outcome:
+        case Failure(fault=Fault.GUARDRAIL, error={"after_request_hooks": []}):
+            del headers["x-portkey-cache-status"]  # denied before any cache was looked at
     return headers
 
 
