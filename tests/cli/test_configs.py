@@ -87,6 +87,8 @@ def test_a_config_with_checks_of_the_users_own(run, tmp_path):
     path = written(tmp_path, {**GOOD, "input_guardrails": [{"house": {}}]})
     assert run("check", path).exit_code == 1
     assert run("check", path, "--own-check", "house").exit_code == 0
+    told = run("check", path, "--own-check", "house", "--endpoint", "/v1/responses")
+    assert "not run on /responses" in " ".join(told.stderr.split())
     assert run("configs", "add", "pc-a", path, "--own-check", "house").exit_code == 0
 
 

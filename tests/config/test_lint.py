@@ -192,3 +192,40 @@ def test_one_surprise_is_said_once():
     """A guardrail that four targets inherit is one piece of advice."""
     source = {**group("fallback", A, B, A, B), "output_guardrails": [CHECK]}
     assert [path for path, _ in lint(load(source))] == ["config.output_guardrails[0]"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        ("/v1/responses", True),
+        ({"$in": ["/v1/responses", "/v1/images/generations"]}, True),
+        ({"$eq": "/v1/chat/completions"}, False),
+        ({"$in": ["/v1/responses", "/v1/chat/completions"]}, False),
+        ({"$regex": "responses"}, False),
+        (None, False),
+    ],
+    ids=str,
+)
+def test_a_guardrail_on_an_endpoint_it_does_not_run_on(condition, told):
+    """A branch that only other endpoints come to leaves its guardrails idle."""
+    query = {"metadata.x": 1} if condition is None else {"url.pathname": condition}
+    strategy = {
+        "mode": "conditional",
+        "conditions": [{"query": query, "then": "a"}],
+        "default": "b",
+    }
+    guarded = {**A, "name": "a", "input_guardrails": [CHECK]}
+    found = dict(lint(load({"strategy": strategy, "targets": [guarded, {**B, "name": "b"}]})))
+    place = "config.targets[0].input_guardrails[0]"
+    assert ("not run on" in found.get(place, "")) is told
+
+
+def test_the_endpoint_may_be_told():
+    """Who knows the endpoint learns which hooks do not run there."""
+    config = load({**A, "input_guardrails": [CHECK], "output_guardrails": [CHECK]})
+    both = dict(lint(config, endpoint="/responses"))
+    after = dict(lint(config, endpoint="/embeddings"))
+    assert "not run on /responses" in both["config.input_guardrails[0]"]
+    assert "config.input_guardrails[0]" not in after
+    told = [text for path, text in lint(config, endpoint="/embeddings") if "output" in path]
+    assert any("not run on /embeddings" in text for text in told)

@@ -21,13 +21,17 @@ def check(
     as_json: AsJson = False,
     no_keys: Annotated[bool, typer.Option("--no-keys", help="Do not look for keys.")] = False,
     own_check: OwnChecks = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="The path you will call, as in /responses.")
+    ] = None,
 ) -> None:
     """See what a config does, what is wrong with it, and what may surprise, before any call."""
     from portkey_local.report.findings import examine
 
     with plainly():
         source = sys.stdin.read() if config == "-" else config
-        found = examine(source, with_keys=not no_keys, checks=own_check or ())
+        path = None if endpoint is None else f"/{endpoint.removeprefix('/v1').lstrip('/')}"
+        found = examine(source, with_keys=not no_keys, checks=own_check or (), endpoint=path)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
     else:

@@ -26,10 +26,13 @@ __all__ = ["examine", "noted_warnings", "refuse_wrong"]
 Remark = tuple[str, str]  # a path and what is said about it
 
 
-def examine(source: str, *, with_keys: bool, checks: Sequence[str] = ()) -> Facts:
+def examine(
+    source: str, *, with_keys: bool, checks: Sequence[str] = (), endpoint: str | None = None
+) -> Facts:
     """Return what a config does, with all that is wrong, odd or surprising about it.
 
-    `checks` names guardrail checks that the caller's own code registers.
+    `checks` names guardrail checks that the caller's own code registers, `endpoint` the path that
+    will be called, where it is known.
     """
     errors: list[Remark] = []
     facts, advice = None, []
@@ -37,7 +40,7 @@ def examine(source: str, *, with_keys: bool, checks: Sequence[str] = ()) -> Fact
         try:
             compiled = _compiled(source, checks)
             config = load(source, configs_dir=configs_dir(), quiet=True)
-            advice = lint(config)
+            advice = lint(config, endpoint=endpoint)
             keys = _keys(inherit(config), errors) if with_keys else {}
             facts = facts_of(compiled, "config", keys)
         except ConfigError as error:
