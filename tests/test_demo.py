@@ -48,7 +48,7 @@ def tried(scene):
 
 def test_every_scene_goes_as_it_must(told):
     assert told["as_expected"] is True
-    assert [each["differences"] for each in told["scenes"]] == [[]] * 7
+    assert [each["differences"] for each in told["scenes"]] == [[]] * 8
     assert told["seconds"] < 20
 
 
@@ -104,8 +104,8 @@ def test_the_pages_fit_and_hold_no_colour_codes(width):
     assert max(map(len, lines)) <= width
     assert not any("\x1b" in line for line in lines)
     text = "\n".join(lines)
-    assert "7 of 7 scenes went as expected" in text
-    assert text.count("✓ as expected") == 7
+    assert "8 of 8 scenes went as expected" in text
+    assert text.count("✓ as expected") == 8
     assert re.search(r"429 Too Many Requests +0\.\d\d s +retry in 1\.00 s", text)
     assert "portkey-local ask" in text
 
@@ -214,7 +214,8 @@ def test_a_try_in_a_few_words():
 def test_configs_in_one_line():
     lines = [in_one_line(each.config) for each in scenes(1)]
     assert lines[2] == "loadbalance: groq 70%, mistral-ai 30%"
-    assert lines[3] == "fallback: mistral-ai (at most 0.3 s), then z-ai"
+    assert lines[3].endswith("then groq; circuit opens at 2 failures, for 30 s")
+    assert lines[4] == "fallback: mistral-ai (at most 0.3 s), then z-ai"
 
 
 # --- the recordings

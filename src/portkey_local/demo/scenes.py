@@ -19,6 +19,7 @@ from portkey_local.testing import Fault, Step, error
 __all__ = ["Expected", "Scene", "scenes"]
 
 MANY: Final = 10
+CALLS_IN_A_ROW: Final = 5
 FIRST_SHARE: Final = 0.7
 
 
@@ -38,7 +39,10 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One call, or several at once; `recording` has the question and the answer that must come."""
+    """One call, or several: at once where asynchronous, else in a row.
+
+    `recording` has the question and the answer that must come.
+    """
 
     title: str
     recording: Recording
@@ -55,7 +59,7 @@ class Scene:
         if self.recording.streamed:
             parts.append("streamed")
         if self.calls > 1:
-            parts.append(f"{self.calls} calls at once")
+            parts.append(f"{self.calls} calls {'at once' if self.asynchronous else 'in a row'}")
         return ", ".join(parts)
 
 
@@ -65,6 +69,7 @@ def scenes(seed: int) -> tuple[Scene, ...]:
         rate_limit(),
         production(),
         load_balance(seed),
+        circuit(),
         timeout(),
         reset(),
         cut_stream(),
@@ -130,6 +135,24 @@ def load_balance(seed: int) -> Scene:
         expected=Expected(tries=tuple((provider, 200) for provider in picks)),
         asynchronous=True,
         calls=MANY,
+    )
+
+
+def circuit() -> Scene:
+    """A target that has just failed is left alone by the calls that follow."""
+    groq = recorded("groq", "What is 2+2? Reply with just the number.")
+    down = {"provider": "mistral-ai", "override_params": {"model": "mistral-small-latest"}}
+    breaker = {"failure_threshold": 2, "cooldown_interval": 30_000}
+    return Scene(
+        title="A circuit that opens",
+        recording=groq,
+        config={
+            "strategy": {"mode": "fallback", "cb_config": breaker},
+            "targets": [down, target(groq)],
+        },
+        script={"mistral-ai": [error(503, "Down, on purpose")], "groq": [groq.step()]},
+        expected=Expected(tries=(("mistral-ai", 503),) * 2 + (("groq", 200),) * CALLS_IN_A_ROW),
+        calls=CALLS_IN_A_ROW,
     )
 
 

@@ -229,7 +229,9 @@ def in_one_line(config: Mapping[str, Any]) -> str:
     if mode == "conditional":
         return f"{mode}: {', '.join(map(in_one_line, targets))}"
     if mode != "loadbalance":
-        return f"{mode}: {', then '.join(map(in_one_line, targets))}"
+        circuit = config["strategy"].get("cb_config") or config.get("cb_config")
+        ending = f"; {_circuit({'cooldown_interval': 30_000, **circuit})}" if circuit else ""
+        return f"{mode}: {', then '.join(map(in_one_line, targets))}{ending}"
     weights = [target.get("weight", 1) for target in targets]
     shares = (_percent(weight / sum(weights)) for weight in weights)
     named = (
