@@ -96,6 +96,17 @@ def test_a_held_stream_that_is_cut_falls_back(provider):
                 assert said(stream) == expected
 
 
+def test_a_held_stream_with_an_error_in_it_falls_back(provider):
+    """An error event that nobody has seen is a failed attempt."""
+    chunk = '{"id": "1", "choices": [{"index": 0, "delta": {"content": "x"}}]}'
+    events = [chunk, '{"error": {"message": "overloaded"}}', "[DONE]"]
+    provider.reset({"a": [Step(events=events)]})
+    guarded_one = guarded(provider, on_stream="buffer")
+    config = {"strategy": {"mode": "fallback"}, "targets": [guarded_one, target(provider, "b")]}
+    with Portkey(config=config) as client:
+        assert said(client.chat.completions.create(**ASK)) == "from b"
+
+
 @pytest.mark.parametrize("strict", [True, False])
 def test_a_lenient_stream_begins_with_what_ran(provider, strict):
     """Without strict compliance one chunk with hook_results comes first; else none does."""

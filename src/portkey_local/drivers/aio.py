@@ -93,6 +93,8 @@ class AsyncDriver:
             events = [event async for event in reply.stream]
         except StreamBroken as error:
             return notes.broken_off(reply.target, error)
+        if reply.stream.failed:
+            return notes.broken_off(reply.target, StreamBroken("an error event came"))
         stream = AsyncGatheredStream(call, reply.target, reply.answer, events)
         return Reply(reply.target, reply.answer, events, stream, reply.retries)
 

@@ -41,6 +41,11 @@ class _Stream:
         self._pending = deque(events)
         self._over = False
 
+    @property
+    def failed(self) -> bool:
+        """Whether an error event has come."""
+        return self._reader.failed
+
     def prepend(self, event: ServerEvent) -> None:
         """Put an event of ours before those that follow."""
         self._pending.appendleft(event)

@@ -93,6 +93,8 @@ class SyncDriver:
             events = list(reply.stream)
         except StreamBroken as error:
             return notes.broken_off(reply.target, error)
+        if reply.stream.failed:
+            return notes.broken_off(reply.target, StreamBroken("an error event came"))
         stream = GatheredStream(call, reply.target, reply.answer, events)
         return Reply(reply.target, reply.answer, events, stream, reply.retries)
 
