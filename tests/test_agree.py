@@ -252,7 +252,7 @@ class FakeWorld:
         return CODEC.decode(target, call.request, answer, EPOCH + at)
 
     def _begun(self, target: Target, call: Call, answer: Answer) -> Outcome:
-        events = CODEC.reader(target, call.request).feed(answer.content)
+        events = CODEC.reader(target, call.request, 0.0).feed(answer.content)
         if not events:
             return notes.malformed(target, "a stream that ended before its first event", answer)
         failure = CODEC.judge_first(target, answer, events[0])

@@ -253,9 +253,9 @@ def test_a_provider_nobody_knows(run):
 
 
 def test_a_provider_that_is_not_spoken_yet(run):
-    told = run("providers", "anthropic")
+    told = run("providers", "sagemaker")
     assert told.exit_code == 0
-    assert "not spoken in this version yet: anthropic" in told.stderr
+    assert "not spoken in this version yet: sagemaker" in told.stderr
 
 
 # --- ask

@@ -285,7 +285,7 @@ def test_every_missing_key_is_named():
 
 
 @pytest.mark.parametrize("how", ["config", "defaults"])
-@pytest.mark.parametrize("provider", ["nope", "opnai", "anthropic"])
+@pytest.mark.parametrize("provider", ["nope", "opnai", "sagemaker"])
 def test_unknown_providers_are_refused_with_and_without_a_key(provider, how):
     """An unknown provider, and one that is not spoken, is a ConfigError wherever it is named."""
     for fields in ({"provider": provider}, {"provider": provider, "api_key": "k"}):

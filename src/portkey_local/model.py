@@ -66,18 +66,25 @@ def merge(body: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
 
 @dataclass(slots=True)
 class Packet:
-    """A request as it goes out: an HTTP message for one target."""
+    """A request as it goes out: an HTTP message for one target.
+
+    `dropped` names the parameters that the target's language has no words for.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
     content: bytes | None = field(repr=False)
     idle: float | None = None  # seconds between two events, where the answer is to be a stream
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class ServerEvent:
-    """One parsed server-sent event; `data` is its decoded JSON, `raw` its bytes as received."""
+    """One parsed server-sent event; `data` is its decoded JSON, `raw` its bytes as received.
+
+    An event that a codec has translated has no `raw` bytes: they are made when they are needed.
+    """
 
     name: str | None
     data: Any
@@ -88,22 +95,38 @@ class EventReader(Protocol):
     """Turns the bytes of one answer's stream into events; knows when the stream is complete.
 
     Sans-I/O: `feed` returns the events a chunk completes; at bytes that are no event it says why
-    in `malformed` and returns nothing more. `failed`: an error event has come. `complete`: the
-    terminal event has come. `ended`: no event can follow. `usage`: the token counts the stream has
-    told.
+    in `malformed` and returns nothing more.
     """
 
-    complete: bool
-    ended: bool
-    malformed: str | None
-    failed: bool
-    usage: Mapping[str, Any] | None
+    @property
+    def complete(self) -> bool:
+        """Whether the terminal event has come."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether no event can follow."""
+
+    @property
+    def malformed(self) -> str | None:
+        """Why the bytes are no event stream, or None."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether an error event has come."""
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the vendor's safety filter has withheld all that was to be said so far."""
+
+    @property
+    def usage(self) -> Mapping[str, Any] | None:
+        """The token counts the stream has told."""
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """Return the events that `chunk` completes."""
 
-    def finish(self) -> None:
-        """Say that no more bytes come."""
+    def finish(self) -> list[ServerEvent]:
+        """Say that no more bytes come; return the events that were held back until then."""
 
 
 class Codec(Protocol):
@@ -118,11 +141,21 @@ class Codec(Protocol):
     def streams(self, request: Request, answer: Answer) -> bool:
         """Whether a 2xx answer is read event by event."""
 
-    def reader(self, target: Target, request: Request) -> EventReader:
-        """Return a fresh parser for one stream."""
+    def reader(self, target: Target, request: Request, wall: float) -> EventReader:
+        """Return a fresh parser for one stream that begins at `wall`, a time of day."""
 
     def judge_first(self, target: Target, answer: Answer, event: ServerEvent) -> Failure | None:
         """Return a failure when a stream's first event is an error."""
+
+
+class Signer(Protocol):
+    """Signs messages in with credentials that change, or that depend on the message."""
+
+    def ready(self) -> bool:
+        """Whether `sign` answers at once, without asking anybody."""
+
+    def sign(self, target: Target, packet: Packet) -> Packet | Failure:
+        """Return the message with its sign-in, or why there is none. May wait."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +165,9 @@ class Target:
     `path` is its place in the config (`config.targets[0]`), `url` the base to which a request's
     path is appended, `headers` what the target adds (its key among them), `idle_timeout` the
     seconds that may pass between two events of a stream. `forward` names the caller's headers that
-    go along although they would be withheld, `strict` keeps answers to OpenAI's shapes.
+    go along although they would be withheld, `strict` keeps answers to OpenAI's shapes,
+    `strict_params` refuses what the target's language has no words for instead of dropping it.
+    `signer` signs each message in, where a header that never changes does not do.
     """
 
     path: str
@@ -145,11 +180,16 @@ class Target:
     idle_timeout: float = 60.0
     forward: tuple[str, ...] = ()
     strict: bool = True
+    strict_params: bool = False
+    signer: Signer | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
 class Answer:
-    """A provider's HTTP answer: status, lower-case headers, and the whole body once it is read."""
+    """A provider's HTTP answer: status, lower-case headers, and the whole body once it is read.
+
+    A translated answer has no bytes here: its reply's `data` is the body.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -167,12 +207,13 @@ class Fault(StrEnum):
     ROUTING = "routing"  # no target could take the request
     OPEN = "circuit open"  # the target's breaker lets nothing through
     GUARDRAIL = "guardrail"  # a guardrail denied the request or the answer
+    SIGN_IN = "sign-in"  # no credentials could be had to sign the request with
 
 
 @dataclass(slots=True)
 class Reply:
     """A 2xx answer. `data` is its decoded JSON, if it is JSON; `stream` is open if it is a
-    stream.
+    stream. `blocked`: the vendor's safety filter left nothing of it.
     """
 
     target: Target
@@ -180,6 +221,7 @@ class Reply:
     data: Any = field(default=None, repr=False)
     stream: Any = field(default=None, repr=False)  # the driver's own stream object
     retries: int = 0
+    blocked: bool = False
 
     @property
     def status(self) -> int:
@@ -192,9 +234,9 @@ class Failure:
     """An attempt that failed, as a value.
 
     `status` is what `on_status_codes` sees: the provider's own, 408 for our time limits, 500 for
-    the network and for malformed answers, 400 for routing, 446 for a guardrail, 503 for an open
-    circuit. `answer` is what the provider sent, if it did. `retries` is the count of
-    `x-portkey-retry-attempt-count`: -1 when all are used up.
+    the network and for malformed answers, 400 for routing, 401 for a sign-in that failed, 446 for
+    a guardrail, 503 for an open circuit. `answer` is what the provider sent, if it did. `retries`
+    is the count of `x-portkey-retry-attempt-count`: -1 when all are used up.
     """
 
     target: Target | None

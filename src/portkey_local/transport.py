@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.engine import Engine, Plan, facts
 from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Request, ServerEvent
-from portkey_local.providers.sse import decode_json
+from portkey_local.providers.openai import encode_json
+from portkey_local.providers.sse import decode_json, sse_bytes
 
 if TYPE_CHECKING:
     from portkey_local.compile import Compiled
@@ -133,7 +134,7 @@ def synthetic_body(failure: Failure) -> bytes:
 
 def has_answer(failure: Failure) -> bool:
     """Whether a failure is shown as an HTTP answer: a provider's, routing's 400, a denial."""
-    return failure.fault in (Fault.STATUS, Fault.ROUTING, Fault.GUARDRAIL)
+    return failure.fault in (Fault.STATUS, Fault.ROUTING, Fault.GUARDRAIL, Fault.SIGN_IN)
 
 
 def seconds_of(timeout: Any) -> float:
@@ -175,7 +176,10 @@ class _Bridge:
             return self._library.Response(
                 outcome.status, headers=wire_form(headers), stream=stream, extensions=extensions
             )
-        if outcome.answer is not None:
+        if isinstance(outcome, Reply) and outcome.data is not None:
+            # A codec that translates an answer leaves its bytes to whoever needs them.
+            content = outcome.answer.content or encode_json(outcome.data)
+        elif outcome.answer is not None:
             content = outcome.answer.content
         else:
             content = synthetic_body(outcome)
@@ -195,7 +199,7 @@ class _Bridge:
 
 def raw_of(stream: Any, event: ServerEvent) -> bytes:
     """Return an event's bytes; an error event's without the key that a provider may quote in it."""
-    raw = event.raw
+    raw = event.raw or sse_bytes(event.data)
     if type(event.data) is dict and event.data.get("error"):
         for secret in stream.target.secrets:
             raw = raw.replace(secret.encode(), b"[redacted]")

@@ -273,7 +273,7 @@ def test_the_answer_to_a_form_may_be_a_stream():
 @pytest.mark.parametrize(("n", "choices"), [(None, 1), (1, 1), (3, 3), (0, 1), (-2, 1), ("3", 1)])
 def test_a_reader_knows_how_many_choices_were_asked_for(n, choices):
     """`n` says how many finish reasons make a chat whole; nonsense counts as one."""
-    reader = CODEC.reader(target(), request({"model": "m", "n": n}, stream=True))
+    reader = CODEC.reader(target(), request({"model": "m", "n": n}, stream=True), 0.0)
     for index in range(choices):
         assert not reader.complete
         chunk = json.dumps({"choices": [{"index": index, "finish_reason": "stop"}]})
@@ -311,8 +311,8 @@ def test_a_stream_with_an_overridden_n_needs_every_choice():
 @pytest.mark.parametrize("path", [CHAT, "/completions", "/responses", "/threads/t/runs"])
 def test_where_a_terminal_event_is_needed(path):
     """Chats, completions, responses and threads end with an event; others may just end."""
-    assert CODEC.reader(target(), request(path=path, stream=True)).complete is False
-    assert CODEC.reader(target(), request(path="/batches", stream=True)).complete is True
+    assert CODEC.reader(target(), request(path=path, stream=True), 0.0).complete is False
+    assert CODEC.reader(target(), request(path="/batches", stream=True), 0.0).complete is True
 
 
 def first(data: Any, name: str | None = None) -> Any:

@@ -59,9 +59,9 @@ def exception(client: Any, call: Call, failure: Failure) -> Exception:
     request = response.request
     error: openai.APIError
     match failure.fault:
-        case Fault.STATUS | Fault.ROUTING | Fault.OPEN | Fault.GUARDRAIL:
+        case Fault.STATUS | Fault.ROUTING | Fault.OPEN | Fault.GUARDRAIL | Fault.SIGN_IN:
             error = client._make_status_error_from_response(response)
-            if failure.fault in (Fault.ROUTING, Fault.OPEN):
+            if failure.fault in (Fault.ROUTING, Fault.OPEN, Fault.SIGN_IN):
                 error.message = f"Error code: {failure.status} - {failure.message}"
         case Fault.TIMEOUT:
             error = openai.APITimeoutError(request=request)

@@ -137,7 +137,7 @@ def _leaves_made(
             guards = guards_of(leaf, path, checks)
         leaf = vault.signed(leaf, path)
         if leaf.provider in PROVIDERS:
-            made[path] = Leaf(target_of(leaf, path), *guards)
+            made[path] = Leaf(target_of(leaf, path, vault.environment), *guards)
         return leaf
 
     return _each_leaf(config, finished, wrong, problems), made

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
-from portkey_local.config import Config
+from portkey_local.config import VENDOR_FIELDS, Config
 from portkey_local.errors import ConfigError
-from portkey_local.model import Target
+from portkey_local.model import EMPTY, Target
+from portkey_local.providers.languages import Settings, Spoken, WrongSetting, speak
 from portkey_local.providers.openai import OpenAICodec
-from portkey_local.providers.table import PROVIDERS
+from portkey_local.providers.table import PROVIDERS, Provider
+from portkey_local.signing import NoCredentials, signer_of
 
 CODEC: Final = OpenAICodec()
 ORGANISATION_HEADERS: Final[Mapping[str, str]] = {
@@ -18,40 +20,71 @@ ORGANISATION_HEADERS: Final[Mapping[str, str]] = {
     "openai_beta": "openai-beta",
 }
 SECRET_LENGTH: Final = 8  # a shorter key ("none", "EMPTY") is no secret, and stands in many a text
+SECRET_FIELDS: Final = (
+    "aws_secret_access_key",
+    "aws_session_token",
+    "azure_ad_token",
+    "azure_entra_client_secret",
+)
 
 
-def target_of(node: Config, path: str) -> Target:
+def target_of(node: Config, path: str, environment: Mapping[str, str] = EMPTY) -> Target:
     """Return the target of a leaf whose provider is known. Raises ConfigError."""
     provider = node.provider or ""
     row = PROVIDERS[provider]
-    url = node.custom_host or row.base_url
-    if url is None:
-        raise ConfigError(
-            f"{path}.custom_host", f"{provider!r} has no host of its own; give its URL"
-        )
     key = _checked_key(node.api_key, path)
     if "stream" in node.override_params:
         message = "whether an answer is streamed is the caller's choice; leave it out"
         raise ConfigError(f"{path}.override_params.stream", message)
+    settings = Settings(
+        provider,
+        node.custom_host or row.base_url,
+        node.custom_host is not None,
+        {name: value for name in VENDOR_FIELDS if (value := getattr(node, name))},
+        environment,
+    )
+    try:
+        spoken = _spoken(row, settings)
+        signer = None if key else signer_of(provider, settings.fields, environment)
+    except (WrongSetting, NoCredentials) as error:
+        raise ConfigError(f"{path}.{error.field}", str(error)) from None
     headers = {
         header: value
         for name, header in ORGANISATION_HEADERS.items()
         if (value := getattr(node, name))
     }
+    headers |= spoken.headers
     if row.auth_header is not None and key:
         headers[row.auth_header] = row.auth_prefix + key
     return Target(
         path=path,
         provider=provider,
-        url=url.rstrip("/"),
-        codec=CODEC,
+        url=spoken.url.rstrip("/"),
+        codec=spoken.codec,
         headers=headers,
-        secrets=(key,) if key and len(key) >= SECRET_LENGTH else (),
+        secrets=_secrets(key, settings.fields),
         override=node.override_params,
         idle_timeout=node.stream_idle_timeout / 1000 or float("inf"),
         forward=tuple(name.lower() for name in node.forward_headers or ()),
         strict=node.strict_open_ai_compliance,
+        strict_params=node.strict_params,
+        signer=signer,
     )
+
+
+def _spoken(row: Provider, settings: Settings) -> Spoken:
+    if row.language is not None:
+        return speak(row.language, settings)
+    if settings.url is None:
+        message = f"{row.id!r} has no host of its own; give its URL"
+        raise WrongSetting("custom_host", message)
+    return Spoken(CODEC, settings.url)
+
+
+def _secrets(key: str | None, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what must never be quoted from a provider's words."""
+    known = (key, *(fields.get(name) for name in SECRET_FIELDS))
+    return tuple(text for text in known if isinstance(text, str) and len(text) >= SECRET_LENGTH)
 
 
 def _checked_key(key: str | None, path: str) -> str | None:

@@ -152,6 +152,7 @@ class Config(VendorFields):
     request_timeout: Milliseconds | None = None
     stream_idle_timeout: Milliseconds = DEFAULT_STREAM_IDLE_TIMEOUT
     strict_open_ai_compliance: bool = True
+    strict_params: bool = False
     on_status_codes: Statuses = None
 
     cache: Cache | None = None

@@ -26,6 +26,7 @@ INHERITED: Final = (
     "custom_host",
     "forward_headers",
     "strict_open_ai_compliance",
+    "strict_params",
 )
 
 NOT_SPOKEN: Final = "known provider, but its own language is not spoken in this version yet"

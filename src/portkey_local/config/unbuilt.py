@@ -22,20 +22,12 @@ NOT_BUILT: Final[Mapping[str, str]] = MappingProxyType(
     {
         "cache": "without it, every call goes to the provider",
         "prompt_id": "give the messages in the call",
-        "aws_*": _VENDOR,
         "amzn_*": _VENDOR,
-        "anthropic_*": _VENDOR,
-        "api_version": _VENDOR,
-        "azure_*": _VENDOR,
-        "deployment_id": _VENDOR,
         "fireworks_account_id": "chat, completions and embeddings work without it",
-        "huggingface_base_url": "give the address as custom_host",
         "mistral_fim_completion": "chat and embeddings work without it",
         "oracle_*": _VENDOR,
-        "resource_name": _VENDOR,
         "snowflake_account": _VENDOR,
         "stability_*": _VENDOR,
-        "vertex_*": _VENDOR,
         "workers_ai_*": _VENDOR,
     }
 )

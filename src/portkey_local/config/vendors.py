@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Frozen", "VendorFields"]
+__all__ = ["VENDOR_FIELDS", "Frozen", "VendorFields"]
 
 Hidden = Field(repr=False)
 Text = Annotated[str | None, Hidden]
@@ -117,3 +117,6 @@ class VendorFields(Frozen):
     oracle_fingerprint: Text = None
     oracle_private_key: Text = None
     oracle_key_passphrase: Text = None
+
+
+VENDOR_FIELDS = tuple(VendorFields.model_fields)

@@ -128,7 +128,7 @@ class AsyncDriver:
         notes.started(call, target)
         outcome: Outcome
         try:
-            packet = target.codec.encode(target, call.request)
+            packet = await self._message(call, target)
             outcome = (
                 packet
                 if isinstance(packet, Failure)
@@ -140,6 +140,22 @@ class AsyncDriver:
             outcome = notes.unreachable(target, error)
         notes.ended(call, target, outcome, self.clock() - begin)
         return outcome
+
+    async def _message(self, call: Call, target: Target) -> Packet | Failure:
+        """Return the message for a target, signed in: in a thread where that may wait."""
+        packet = target.codec.encode(target, call.request)
+        if isinstance(packet, Failure):
+            return packet
+        notes.encoded(call, target, packet)
+        signer = target.signer
+        if signer is None or signer.ready():
+            return packet if signer is None else signer.sign(target, packet)
+        with anyio.move_on_after(max(0.0, call.deadline - self.clock())):
+            return await anyio.to_thread.run_sync(
+                signer.sign, target, packet, abandon_on_cancel=True
+            )
+        msg = "no sign-in in time"
+        raise WireTimeout(msg)
 
     async def _exchange(self, call: Call, target: Target, packet: Packet) -> Outcome:
         response = await self.wire.open(packet, call.deadline)
@@ -169,16 +185,16 @@ class AsyncDriver:
 
     async def _first_event(self, call: Call, target: Target, response: AsyncResponse) -> Outcome:
         """Read up to the commit point: any failure before it is the attempt's, not the reader's."""
-        reader = target.codec.reader(target, call.request)
+        reader = target.codec.reader(target, call.request, self._wall())
         events: list[ServerEvent] = []
         while not events:
             chunk = await response.chunk(call.deadline)
-            if chunk is None:
+            events = reader.finish() if chunk is None else reader.feed(chunk)
+            if chunk is None and not events:
                 await response.close()
                 return notes.malformed(
                     target, "a stream that ended before its first event", response.head
                 )
-            events = reader.feed(chunk)
             if reader.malformed and not events:
                 await response.close()
                 return notes.malformed(
@@ -192,4 +208,4 @@ class AsyncDriver:
             await response.close()
             return failure
         stream = AsyncEventStream(call, target, response, reader, events)
-        return Reply(target, response.head, stream=stream)
+        return Reply(target, response.head, stream=stream, blocked=reader.blocked)

@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from portkey_local.model import Answer, Attempt, Call, Failure, Fault, Outcome, Reply, Target
+from portkey_local.model import (
+    Answer,
+    Attempt,
+    Call,
+    Failure,
+    Fault,
+    Outcome,
+    Packet,
+    Reply,
+    Target,
+)
 from portkey_local.wire.contract import WireError, WireTimeout
 
 
@@ -23,6 +33,12 @@ def started(call: Call, target: Target) -> None:
             model=model_of(call, target),
             request_body=call.request.body,
         )
+
+
+def encoded(call: Call, target: Target, packet: Packet) -> None:
+    """Report what the target's language has no words for."""
+    if packet.dropped and call.emit is not None:
+        call.report("parameters.dropped", target, reason=", ".join(packet.dropped))
 
 
 def ended(call: Call, target: Target, outcome: Outcome, seconds: float) -> None:
@@ -52,9 +68,8 @@ def ended(call: Call, target: Target, outcome: Outcome, seconds: float) -> None:
 def discarded(call: Call, reply: Reply) -> None:
     """Note a reply that `on_status_codes` turned away."""
     path, provider = reply.target.path, reply.target.provider
-    call.trail.append(
-        Attempt(path, provider, reply.status, f"HTTP {reply.status}, not accepted", 0.0)
-    )
+    why = "withheld by the vendor's safety filter" if reply.blocked else "not accepted"
+    call.trail.append(Attempt(path, provider, reply.status, f"HTTP {reply.status}, {why}", 0.0))
 
 
 def reason_of(failure: Failure) -> str:

@@ -53,9 +53,9 @@ class _Stream:
     def _accept(self, chunk: bytes | None) -> bool:
         """Take a chunk; return False at the clean end of the stream."""
         if chunk is None:
-            self._reader.finish()
+            self._pending.extend(self._reader.finish())
             if self._reader.complete:
-                return False
+                return bool(self._pending)
             msg = "the stream ended without its terminal event"
             raise StreamBroken(msg)
         self._pending.extend(self._reader.feed(chunk))
@@ -69,10 +69,14 @@ class _Stream:
             msg = f"the stream is malformed: {self._reader.malformed}"
             raise StreamBroken(msg)
 
-    def _cut(self, error: Exception) -> None:
-        """Raise for a cut or stalled stream, unless its terminal event has been seen."""
+    def _cut(self, error: Exception) -> bool:
+        """Raise for a cut or stalled stream, unless its terminal event has been seen.
+
+        Return whether events were held back until its end.
+        """
         if self._reader.complete:
-            return
+            self._pending.extend(self._reader.finish())
+            return bool(self._pending)
         if isinstance(error, WireTimeout):
             msg = f"no event for {self.target.idle_timeout:.3g} s (stream_idle_timeout)"
         else:
@@ -188,13 +192,11 @@ class EventStream(_Stream):
             try:
                 chunk = self._response.chunk(deadline)
             except (WireTimeout, WireError) as error:
-                self._cut(error)
-                return False
+                return self._cut(error)
             if not self._accept(chunk):
                 return False
             if not self._pending and time.monotonic() >= deadline:
-                self._cut(WireTimeout())
-                return False
+                return self._cut(WireTimeout())
         return True
 
     def _drain(self) -> None:
@@ -259,13 +261,11 @@ class AsyncEventStream(_Stream):
             try:
                 chunk = await self._response.chunk(deadline)
             except (WireTimeout, WireError) as error:
-                self._cut(error)
-                return False
+                return self._cut(error)
             if not self._accept(chunk):
                 return False
             if not self._pending and time.monotonic() >= deadline:
-                self._cut(WireTimeout())
-                return False
+                return self._cut(WireTimeout())
         return True
 
     async def _drain(self) -> None:

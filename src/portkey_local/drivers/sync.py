@@ -128,7 +128,7 @@ class SyncDriver:
         notes.started(call, target)
         outcome: Outcome
         try:
-            packet = target.codec.encode(target, call.request)
+            packet = self._message(call, target)
             outcome = (
                 packet if isinstance(packet, Failure) else self._exchange(call, target, packet)
             )
@@ -138,6 +138,14 @@ class SyncDriver:
             outcome = notes.unreachable(target, error)
         notes.ended(call, target, outcome, self.clock() - begin)
         return outcome
+
+    def _message(self, call: Call, target: Target) -> Packet | Failure:
+        """Return the message for a target, signed in."""
+        packet = target.codec.encode(target, call.request)
+        if isinstance(packet, Failure):
+            return packet
+        notes.encoded(call, target, packet)
+        return packet if target.signer is None else target.signer.sign(target, packet)
 
     def _exchange(self, call: Call, target: Target, packet: Packet) -> Outcome:
         response = self.wire.open(packet, call.deadline)
@@ -167,16 +175,16 @@ class SyncDriver:
 
     def _first_event(self, call: Call, target: Target, response: Response) -> Outcome:
         """Read up to the commit point: any failure before it is the attempt's, not the reader's."""
-        reader = target.codec.reader(target, call.request)
+        reader = target.codec.reader(target, call.request, self._wall())
         events: list[ServerEvent] = []
         while not events:
             chunk = response.chunk(call.deadline)
-            if chunk is None:
+            events = reader.finish() if chunk is None else reader.feed(chunk)
+            if chunk is None and not events:
                 response.close()
                 return notes.malformed(
                     target, "a stream that ended before its first event", response.head
                 )
-            events = reader.feed(chunk)
             if reader.malformed and not events:
                 response.close()
                 return notes.malformed(
@@ -190,7 +198,7 @@ class SyncDriver:
             response.close()
             return failure
         stream = EventStream(call, target, response, reader, events)
-        return Reply(target, response.head, stream=stream)
+        return Reply(target, response.head, stream=stream, blocked=reader.blocked)
 
 
 def _awaited(work: Coroutine[Any, Any, Any]) -> Any:

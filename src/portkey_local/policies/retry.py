@@ -1,11 +1,11 @@
 """Retry: ask again, after a wait.
 
 What is retried: an outcome whose status is in `on_status_codes` (a listed 2xx too), and every
-network failure. The waits are 1, 2, 4 ... s, at most 60 s, each drawn from the upper half of its
-step, so that callers that failed together do not return together. `Retry-After` is honoured where
-`use_retry_after` says so, on 429, 503 and 529: a wait of 60 s or more, or past what is left of 60
-s of such waits, gives up at once. No wait outlasts the call's deadline. A target whose circuit has
-opened meanwhile is not asked again.
+network failure; a request that could not be sent at all never is. The waits are 1, 2, 4 ... s, at
+most 60 s, each drawn from the upper half of its step, so that callers that failed together do not
+return together. `Retry-After` is honoured where `use_retry_after` says so, on 429, 503 and 529: a
+wait of 60 s or more, or past what is left of 60 s of such waits, gives up at once. No wait outlasts
+the call's deadline. A target whose circuit has opened meanwhile is not asked again.
 
 Defaults: codes 429, 500, 502, 503, 504 (the Portkey gateway's); step and cap above. `stop` and
 `wait` are tenacity's objects, any of them; tenacity's own loop is not used because it reads a
@@ -28,6 +28,7 @@ from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Rng
 DEFAULT_STATUS_CODES = frozenset({429, 500, 502, 503, 504})
 RETRY_AFTER_STATUS_CODES = frozenset({429, 503, 529})
 RETRY_AFTER_BUDGET = 60.0
+DECIDED = (Fault.NETWORK, Fault.OPEN, Fault.ROUTING)  # whatever the codes say
 BACKOFF = wait_exponential(multiplier=1, max=60)
 
 
@@ -57,7 +58,7 @@ class Retry:
 
     def retries(self, outcome: Outcome) -> bool:
         """Whether `outcome` is worth another attempt."""
-        if isinstance(outcome, Failure) and outcome.fault in (Fault.NETWORK, Fault.OPEN):
+        if isinstance(outcome, Failure) and outcome.fault in DECIDED:
             return outcome.fault is Fault.NETWORK
         return outcome.status in self.on_status_codes
 

@@ -48,10 +48,7 @@ class OpenAICodec:
 
     def encode(self, target: Target, request: Request) -> Packet | Failure:
         """Return the HTTP message for `request`, with the target's overrides and sign-in."""
-        headers = {**request.headers, **target.headers}
-        for name in target.forward:
-            if name in request.withheld:
-                headers[name] = request.withheld[name]
+        headers = message_headers(target, request)
         content = request.content
         if request.body is not None:
             body = merge(request.body, target.override) if target.override else request.body
@@ -94,7 +91,7 @@ class OpenAICodec:
             return False
         return content_type.startswith(EVENT_STREAM)  # a form's `stream` field is not read here
 
-    def reader(self, target: Target, request: Request) -> SseReader:
+    def reader(self, target: Target, request: Request, wall: float) -> SseReader:  # noqa: ARG002
         """Return a fresh parser for one stream."""
         body = {**(request.body or {}), **target.override}
         return SseReader(
@@ -103,27 +100,41 @@ class OpenAICodec:
 
     def judge_first(self, target: Target, answer: Answer, event: ServerEvent) -> Failure | None:
         """Return a failure when a stream's first event is an error, or says nothing at all."""
-        data = event.data
-        if data == "[DONE]":
-            return malformed(target, f"HTTP {answer.status} with a stream without events", answer)
-        if not isinstance(data, Mapping):
-            return None
-        error = data.get("error")
-        if data.get("type") == "error" and not error:
-            error = {key: data.get(key) for key in ("message", "type", "code", "param")}
-        if not error:
-            return None
-        text = error.get("message") if isinstance(error, Mapping) else None
-        message = text if isinstance(text, str) and text else "An error occurred during streaming"
-        status = _error_status(error)
-        return Failure(
-            target,
-            Fault.ERROR_EVENT,
-            status,
-            redact(message, target),
-            answer,
-            redact_json(error, target),
-        )
+        return judge_error_event(target, answer, event)
+
+
+def message_headers(target: Target, request: Request) -> dict[str, str]:
+    """Return the headers of a message: the caller's, the target's own, and what it forwards."""
+    headers = {**request.headers, **target.headers}
+    for name in target.forward:
+        if name in request.withheld:
+            headers[name] = request.withheld[name]
+    return headers
+
+
+def judge_error_event(target: Target, answer: Answer, event: ServerEvent) -> Failure | None:
+    """Return a failure when a stream's first event is an error, or says nothing at all."""
+    data = event.data
+    if data == "[DONE]":
+        return malformed(target, f"HTTP {answer.status} with a stream without events", answer)
+    if not isinstance(data, Mapping):
+        return None
+    error = data.get("error")
+    if data.get("type") == "error" and not error:
+        error = {key: data.get(key) for key in ("message", "type", "code", "param")}
+    if not error:
+        return None
+    text = error.get("message") if isinstance(error, Mapping) else None
+    message = text if isinstance(text, str) and text else "An error occurred during streaming"
+    status = _error_status(error)
+    return Failure(
+        target,
+        Fault.ERROR_EVENT,
+        status,
+        redact(message, target),
+        answer,
+        redact_json(error, target),
+    )
 
 
 def _choices(body: Mapping[str, Any]) -> int:

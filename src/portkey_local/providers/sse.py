@@ -28,6 +28,7 @@ TERMINAL_TYPES = frozenset(
         "speech.audio.done",
         "image_generation.completed",
         "image_edit.completed",
+        "message_stop",  # Anthropic's messages
     }
 )
 LAST_LINES = (b"data: [DONE]", b"data:[DONE]")
@@ -44,6 +45,7 @@ class SseReader:
         self.ended = False
         self.malformed: str | None = None
         self.failed = False
+        self.blocked = False
         self.usage: Mapping[str, Any] | None = None
         self._choices = choices
         self._finished: set[str] = set()
@@ -104,10 +106,11 @@ class SseReader:
                 if self.ended:
                     return
 
-    def finish(self) -> None:
+    def finish(self) -> list[ServerEvent]:
         """Say that the bytes have ended: a final `[DONE]` counts without its blank line."""
         if not self.ended and self._buffer.strip() in LAST_LINES:
             self.ended = self.complete = True
+        return []
 
     def _parse(self, block: bytes) -> ServerEvent | None:
         name: str | None = None
@@ -161,6 +164,12 @@ def decode_json(payload: bytes) -> Any:
         except ValueError:
             msg = "data that is not JSON"
             raise ValueError(msg) from None
+
+
+def sse_bytes(data: Any) -> bytes:
+    """Return an event that has `data` as the bytes of a stream."""
+    text = data if data is DONE else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return b"data: " + text.encode() + b"\n\n"
 
 
 def _fields(block: bytes) -> tuple[str | None, bytes]:

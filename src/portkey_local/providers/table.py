@@ -1,8 +1,9 @@
-"""The model providers that speak OpenAI's language, one row each, under Portkey's ids.
+"""The model providers, one row each, under Portkey's ids.
 
 Ground rules:
 - Data only: a row says where a provider lives and how a caller signs in; others do the rest.
 - `base_url` ends where the SDK's own path begins: `base_url + "/chat/completions"` is the real URL.
+- `language` names what a provider speaks, where that is not OpenAI's language at its own path.
 - `endpoints` is shown to people and never blocks a call: vendors add more than a table can follow.
 - A service that has shut down keeps its row: its id is valid, and the failed call can fall back.
 - A `custom_host` is taken as it is written: the SDK's path is appended to it, as to `base_url`.
@@ -33,7 +34,8 @@ class Provider:
     auth_header: str | None = "authorization"  # None: no auth header is sent
     auth_prefix: str = "Bearer "
     endpoints: frozenset[str] = CHAT
-    key_optional: bool = False  # a call without a key is right
+    key_optional: bool = False  # a call without a key is right, or a signer may do without
+    language: str | None = None  # a language of its own, one of `languages.LANGUAGES`
 
 
 def _chat_and(*families: str) -> frozenset[str]:
@@ -83,6 +85,24 @@ PROVIDERS: Mapping[str, Provider] = {
     "huggingface": Provider(
         "huggingface", "https://router.huggingface.co/v1", ("HF_TOKEN", "HUGGINGFACE_API_KEY"),
         endpoints=_chat_and("responses", "models")),
+    # --- languages of their own
+    "anthropic": Provider(
+        "anthropic", "https://api.anthropic.com/v1", ("ANTHROPIC_API_KEY",), "x-api-key", "",
+        endpoints=_chat_and("messages", "models", "batches", "files"), language="anthropic"),
+    "google": Provider(
+        "google", "https://generativelanguage.googleapis.com/v1beta",
+        ("GEMINI_API_KEY", "GOOGLE_API_KEY"), "x-goog-api-key", "",
+        endpoints=_chat_and("embeddings", "models", "native"), language="google"),
+    "vertex-ai": Provider(  # the host depends on the region; a key is a ready bearer token
+        "vertex-ai", None, ("VERTEX_AI_API_KEY",),
+        endpoints=_chat_and("embeddings", "messages", "native"), key_optional=True,
+        language="vertex"),
+    "bedrock": Provider(  # the host depends on the region
+        "bedrock", None, ("AWS_BEARER_TOKEN_BEDROCK",),
+        endpoints=_chat_and("embeddings", "native"), key_optional=True, language="bedrock"),
+    "cohere": Provider(
+        "cohere", "https://api.cohere.com/v2", ("COHERE_API_KEY", "CO_API_KEY"),
+        endpoints=_chat_and("embeddings", "native"), language="cohere"),
     # --- hosts that belong to the user
     "cortex": Provider(  # https://<account>.snowflakecomputing.com
         "cortex", None, ("SNOWFLAKE_PAT", "SNOWFLAKE_TOKEN")),
@@ -198,9 +218,9 @@ PROVIDERS: Mapping[str, Provider] = {
 
 # Known by name, not built yet: each speaks a language, or signs in a way, of its own.
 NATIVE: frozenset[str] = frozenset({
-    "ai21", "anthropic", "bedrock", "bytez", "cohere", "google", "meshy", "milvus", "nomic",
-    "oracle", "palm", "qdrant", "recraft-ai", "reka-ai", "replicate", "sagemaker", "segmind",
-    "stability-ai", "triton", "tripo3d", "vertex-ai", "workers-ai",
+    "ai21", "bytez", "meshy", "milvus", "nomic", "oracle", "palm", "qdrant", "recraft-ai",
+    "reka-ai", "replicate", "sagemaker", "segmind", "stability-ai", "triton", "tripo3d",
+    "workers-ai",
 })  # fmt: skip
 
 

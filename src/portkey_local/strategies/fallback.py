@@ -1,7 +1,8 @@
 """Fallback: the first acceptable outcome, in the order of the targets.
 
 Without `on_status_codes` every failure moves on to the next target; with it, only an outcome whose
-status is listed does (a listed 200 moves on too, an empty list never does). When all fail, the last
+status is listed does (a listed 200 moves on too, an empty list never does). So does an answer that
+the vendor's safety filter withheld whole, although its status is 200. When all fail, the last
 target's outcome is the call's. A call whose deadline has passed moves on no more. A target whose
 circuit is open is passed over; when all are, circuits are ignored, unless the group `refuses`: a
 strategy above it then asks somebody else.
@@ -13,6 +14,8 @@ from dataclasses import dataclass, replace
 
 from portkey_local.effects import Discard, Gate, Route, Router, turned_away
 from portkey_local.model import Call, Failure, Fault, Outcome, Reply
+
+BLOCKED = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,12 @@ class Fallback:
         return replace(call, bypass=True) if isinstance(latest, Reply) and self.gates else call
 
     def moves_on(self, outcome: Outcome) -> bool:
-        """Whether the next target is asked after `outcome`."""
+        """Whether the next target is asked after `outcome`.
+
+        An answer that the vendor's safety filter left nothing of counts as the 400 that other
+        vendors give for it.
+        """
+        blocked = isinstance(outcome, Reply) and outcome.blocked
         if self.on_status_codes is None:
-            return isinstance(outcome, Failure)
-        return outcome.status in self.on_status_codes
+            return blocked or isinstance(outcome, Failure)
+        return (BLOCKED if blocked else outcome.status) in self.on_status_codes
