@@ -285,7 +285,7 @@ def test_every_missing_key_is_named():
 
 
 @pytest.mark.parametrize("how", ["config", "defaults"])
-@pytest.mark.parametrize("provider", ["nope", "opnai", "sagemaker"])
+@pytest.mark.parametrize("provider", ["nope", "opnai", "palm"])
 def test_unknown_providers_are_refused_with_and_without_a_key(provider, how):
     """An unknown provider, and one that is not spoken, is a ConfigError wherever it is named."""
     for fields in ({"provider": provider}, {"provider": provider, "api_key": "k"}):
@@ -358,3 +358,35 @@ def test_a_compiled_config_runs_in_the_simulation():
     (outcome,) = outcomes
     assert (outcome.target.path, outcome.retries) == ("config.targets[1]", -1)
     assert 5.0 <= simulation.now <= 6.0
+
+
+@pytest.mark.parametrize(
+    ("fields", "environment", "url"),
+    [
+        ({"provider": "workers-ai", "workers_ai_account_id": "acc"}, {}, "accounts/acc/ai/v1"),
+        ({"provider": "workers-ai"}, {"CLOUDFLARE_ACCOUNT_ID": "env"}, "accounts/env/ai/v1"),
+        ({"provider": "cortex", "snowflake_account": "org-1"}, {}, "https://org-1.snowflake"),
+        ({"provider": "oracle", "oracle_region": "eu-x-1"}, {}, "generativeai.eu-x-1.oci."),
+        ({"provider": "cortex", "custom_host": "http://h/v1"}, {}, "http://h/v1"),
+    ],
+)
+def test_a_provider_whose_address_names_the_user(fields, environment, url):
+    """What an address leaves open comes from the target, or else from the environment."""
+    vault = Vault(environment=environment)
+    made = compiled({**fields, "api_key": "k"}, vault=vault)
+    assert url in made.targets[0].url
+
+
+@pytest.mark.parametrize("value", [None, "a/b", "x.evil.example#"])
+def test_an_address_that_cannot_be_made_is_refused(value):
+    """A missing name says where it may be set; one that would lead elsewhere is refused."""
+    with pytest.raises(ConfigError) as caught:
+        compiled({"provider": "cortex", "api_key": "k", "snowflake_account": value})
+    assert caught.value.path == "config.snowflake_account"
+    assert value is not None or "SNOWFLAKE_ACCOUNT" in str(caught.value)
+
+
+def test_a_field_of_another_provider_is_remarked_on():
+    """It has no effect, and somebody thought that it had."""
+    with pytest.warns(ConfigWarning, match=r"aws_region: no effect on openai"):
+        compiled({**A, "aws_region": "eu"})

@@ -59,7 +59,7 @@ def test_what_is_wrong_is_taken_out_and_the_rest_keeps_its_places():
     source["targets"][2]["before_request_hooks"][0]["checks"].insert(0, 3)
     source["targets"][2]["targets"][0]["provider"] = "gorq"
     rest = rest_of(source)
-    found = provider_problems(rest, known={"openai", "groq"}, native=(), nearest=lambda _: "groq")
+    found = provider_problems(rest, known={"openai", "groq"}, closed={}, nearest=lambda _: "groq")
     assert [path for path, _ in found] == ["config.targets[2].targets[0].provider"]
     places = [
         check.place

@@ -132,7 +132,7 @@ def _entry(
     from portkey_local.config.sources import is_name
     from portkey_local.errors import ConfigError
     from portkey_local.home import read_keys
-    from portkey_local.providers.table import NATIVE, PROVIDERS, nearest
+    from portkey_local.providers.table import CLOSED, PROVIDERS, nearest
 
     if not is_name(name):
         raise ConfigError("NAME", "letters, digits, '-', '_' and '.', with a letter or digit first")
@@ -147,9 +147,7 @@ def _entry(
             raise ConfigError("--set", "takes field=value, for fields other than the key's own")
         entry[key] = _value(value)
     config = load(entry, quiet=True)
-    if problems := provider_problems(
-        config, known=PROVIDERS.keys() | NATIVE, native=(), nearest=nearest
-    ):
+    if problems := provider_problems(config, known=PROVIDERS, closed=CLOSED, nearest=nearest):
         raise ConfigError("--provider", problems[0][1])
     return entry
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,11 +15,23 @@ from portkey_local.providers.table import PROVIDERS, Provider
 from portkey_local.signing import NoCredentials, signer_of
 
 CODEC: Final = OpenAICodec()
-ORGANISATION_HEADERS: Final[Mapping[str, str]] = {
+HEADER_FIELDS: Final[Mapping[str, str]] = {  # fields that go along as headers of these names
     "openai_organization": "openai-organization",
     "openai_project": "openai-project",
     "openai_beta": "openai-beta",
+    "stability_client_id": "stability-client-id",
+    "stability_client_user_id": "stability-client-user-id",
+    "stability_client_version": "stability-client-version",
+    "amzn_sagemaker_custom_attributes": "x-amzn-sagemaker-custom-attributes",
+    "amzn_sagemaker_target_model": "x-amzn-sagemaker-target-model",
+    "amzn_sagemaker_target_variant": "x-amzn-sagemaker-target-variant",
+    "amzn_sagemaker_target_container_hostname": "x-amzn-sagemaker-target-container-hostname",
+    "amzn_sagemaker_inference_id": "x-amzn-sagemaker-inference-id",
+    "amzn_sagemaker_enable_explanations": "x-amzn-sagemaker-enable-explanations",
+    "amzn_sagemaker_inference_component": "x-amzn-sagemaker-inference-component",
+    "amzn_sagemaker_session_id": "x-amzn-sagemaker-session-id",
 }
+PLACE: Final = re.compile(r"[A-Za-z0-9._-]+")  # it becomes part of a host or a path
 SECRET_LENGTH: Final = 8  # a shorter key ("none", "EMPTY") is no secret, and stands in many a text
 SECRET_FIELDS: Final = (
     "aws_secret_access_key",
@@ -49,9 +62,7 @@ def target_of(node: Config, path: str, environment: Mapping[str, str] = EMPTY) -
     except (WrongSetting, NoCredentials) as error:
         raise ConfigError(f"{path}.{error.field}", str(error)) from None
     headers = {
-        header: value
-        for name, header in ORGANISATION_HEADERS.items()
-        if (value := getattr(node, name))
+        header: value for name, header in HEADER_FIELDS.items() if (value := getattr(node, name))
     }
     headers |= spoken.headers
     if row.auth_header is not None and key:
@@ -78,7 +89,16 @@ def _spoken(row: Provider, settings: Settings) -> Spoken:
     if settings.url is None:
         message = f"{row.id!r} has no host of its own; give its URL"
         raise WrongSetting("custom_host", message)
-    return Spoken(CODEC, settings.url)
+    return Spoken(CODEC, settings.url if settings.custom else _placed(row, settings))
+
+
+def _placed(row: Provider, settings: Settings) -> str:
+    """Return a row's URL with the target's own names in it. Raises WrongSetting."""
+    named = {name: settings.need(name, *variables) for name, variables in row.places.items()}
+    for name, value in named.items():
+        if not PLACE.fullmatch(value):
+            raise WrongSetting(name, "may hold letters, digits, '-', '_' and '.' only")
+    return (row.base_url or "").format_map(named)
 
 
 def _secrets(key: str | None, fields: Mapping[str, Any]) -> tuple[str, ...]:
