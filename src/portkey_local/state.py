@@ -120,8 +120,9 @@ class CircuitState:
 
     def enter(self, now: float, *, bypass: bool) -> tuple[Entry, int] | None:
         """Let an attempt in, or turn it away (None); give the result to `leave` or `abandon`."""
+        generation = self._generation  # before the phase, which `_restart` changes first
         if self.opened_at is None:
-            return Entry.CLOSED, self._generation
+            return Entry.CLOSED, generation
         with self._lock:
             if self.opened_at is None:
                 return Entry.CLOSED, self._generation
@@ -176,11 +177,13 @@ class CircuitState:
         return None
 
     def _restart(self, *, opened_at: float | None) -> None:
+        # An attempt is let in without the lock: whoever sees the new generation must see the new
+        # phase too, or what passed a closed circuit would count in an open one.
+        self.opened_at = opened_at
+        self._generation += 1
         self._outcomes.clear()
         self._failed = 0
         self._probing = False
-        self._generation += 1
-        self.opened_at = opened_at
 
     def facts(self, now: float) -> dict[str, Any]:
         """Return the circuit as JSON; `retry_in` is the seconds until a probe may go through."""
