@@ -225,14 +225,17 @@ class StickyState:
     def get(self, key: bytes, now: float) -> int | None:
         """Return the index a session was given, or None for a new or an expired one."""
         with self._lock:
-            held = self._sessions.get(key)
-            if held is None:
-                return None
-            if now >= held[1]:
-                del self._sessions[key]
-                return None
-            self._sessions.move_to_end(key)
-            return held[0]
+            return self._get(key, now)
+
+    def _get(self, key: bytes, now: float) -> int | None:
+        held = self._sessions.get(key)
+        if held is None:
+            return None
+        if now >= held[1]:
+            del self._sessions[key]
+            return None
+        self._sessions.move_to_end(key)
+        return held[0]
 
     def peek(self, key: bytes, now: float) -> int | None:
         """Return what `get` would, and change nothing."""
@@ -243,18 +246,22 @@ class StickyState:
     def put(self, key: bytes, index: int, now: float) -> None:
         """Give a session its target, whatever it had."""
         with self._lock:
-            self._sessions[key] = index, now + self.ttl
-            self._sessions.move_to_end(key)
-            if len(self._sessions) > self.size:
-                self._sessions.popitem(last=False)
+            self._put(key, index, now)
+
+    def _put(self, key: bytes, index: int, now: float) -> None:
+        self._sessions[key] = index, now + self.ttl
+        self._sessions.move_to_end(key)
+        if len(self._sessions) > self.size:
+            self._sessions.popitem(last=False)
 
     def settle(self, key: bytes, index: int, now: float) -> int:
         """Give a new session its target; return the one it has, should another thread be first."""
-        held = self.get(key, now)
-        if held is not None:
-            return held
-        self.put(key, index, now)
-        return index
+        with self._lock:
+            held = self._get(key, now)
+            if held is not None:
+                return held
+            self._put(key, index, now)
+            return index
 
     def __len__(self) -> int:
         """Return how many sessions are kept."""

@@ -176,3 +176,23 @@ def test_two_first_calls_at_once_settle_on_one_target():
     state = StickyState(60)
     assert state.settle(b"s", 0, 1.0) == 0
     assert state.settle(b"s", 1, 1.0) == 0
+
+
+def test_a_thread_that_comes_between_settles_on_the_same_target():
+    """Looking a session up and giving it its target are one step."""
+    state = StickyState(60)
+    settled = []
+
+    class Lock:
+        """Lets another thread in whenever it is free."""
+
+        def __enter__(self):
+            pass
+
+        def __exit__(self, *_):
+            if not settled:
+                settled.append(None)
+                settled[0] = state.settle(b"s", 1, 1.0)
+
+    state._lock = Lock()
+    assert state.settle(b"s", 0, 1.0) == settled[0]
