@@ -16,6 +16,7 @@ import openai
 import pytest
 
 from portkey_local import AsyncPortkey, Portkey
+from portkey_local.state import Entry
 from portkey_local.testing import Fault, Loopback, Step, chat_stream
 
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -297,4 +298,22 @@ def test_a_child_is_not_held_up_by_a_lock_of_its_parent(provider):
                 free = state._lock.acquire(timeout=2)
                 os._exit(0 if free else 1)
         _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork"
+)
+def test_a_child_waits_for_no_probe_of_its_parent(provider):
+    """The probe that was out when a process was forked never returns in the child."""
+    with Portkey(config=config(provider)) as client:
+        (state, *_) = (breaker.state for breaker in client._plan.router.breakers)
+        state.opened_at = 0.0
+        now = client._engine.clock() + state.cooldown
+        assert state.enter(now, bypass=False)[0] is Entry.PROBE
+        child = os.fork()
+        if child == 0:
+            os._exit(1 if state.blocked(now) else 0)
+        _, status = os.waitpid(child, 0)
+        assert state.blocked(now)
     assert os.waitstatus_to_exitcode(status) == 0

@@ -2,7 +2,8 @@
 
 Ground rules: each state is a class named so, with its own lock, which is never held while anything
 waits; times are the caller's clock, in seconds. Nothing here decides who is asked: strategies and
-policies do, by what they are told here. A process forked while a lock was held gets fresh locks.
+policies do, by what they are told here. A process forked while a lock was held gets fresh locks,
+and one forked while a probe was out waits for no probe of its parent's.
 """
 
 from __future__ import annotations
@@ -97,14 +98,14 @@ class CircuitState:
         self.opened_at: float | None = None
         self._outcomes: deque[bool] = deque(maxlen=max(WINDOW, failures or 0, minimum))
         self._failed = 0
-        self._probing = False
         self._generation = 0
         self.renew_lock()
         _LOCKED.add(self)
 
     def renew_lock(self) -> None:
-        """Take a new lock, which nobody holds."""
+        """Take a new lock, which nobody holds, and leave the probe's place to whoever comes."""
         self._lock = threading.Lock()
+        self._probing = False
 
     def phase(self, now: float) -> Phase:
         """Return where the circuit stands."""
