@@ -289,3 +289,18 @@ def test_whoever_sees_a_new_generation_sees_its_phase():
     state = Watched(failures=1)
     state.leave(state.enter(0.0, bypass=False), 5.0, failed=True)
     assert {phase for generation, phase in inside if generation == 1} == {5.0}
+
+
+def test_a_listener_that_is_interrupted_leaves_the_probes_place():
+    """What its own event raises ends the probe, as anything else does."""
+
+    def interrupted(_: Event) -> None:
+        raise KeyboardInterrupt
+
+    one = breaker(failures=1)
+    assert not closed_after(one, failure(503))
+    now = one.state.opened_at + one.state.cooldown
+    call = Call(REQUEST, float("inf"), lambda: now, random.Random(1), emit=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(one.route(call))
+    assert not one.state.blocked(now)
