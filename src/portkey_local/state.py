@@ -9,6 +9,7 @@ and one forked while a probe was out waits for no probe of its parent's.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 from collections import OrderedDict, deque
@@ -96,7 +97,8 @@ class CircuitState:
         self.minimum = minimum
         self.cooldown = cooldown
         self.opened_at: float | None = None
-        self._outcomes: deque[bool] = deque(maxlen=max(WINDOW, failures or 0, minimum))
+        window = min(max(WINDOW, failures or 0, minimum), sys.maxsize)
+        self._outcomes: deque[bool] = deque(maxlen=window)
         self._failed = 0
         self._generation = 0
         self.renew_lock()

@@ -237,6 +237,12 @@ def test_what_was_never_sent_counts_for_nothing():
     assert closed_after(breaker(frozenset({400}), failures=1), failure(400, Fault.ROUTING))
 
 
+def test_a_threshold_may_be_any_number():
+    """One that no machine counts to never opens the circuit."""
+    one = breaker(failures=10**30, percentage=50.0, minimum=10**30)
+    assert closed_after(one, *[failure(503)] * 300)
+
+
 def test_a_rate_needs_its_minimum():
     """A rate is judged at the outcome that completes the minimum, whether that is good or bad."""
     one = breaker(percentage=50.0, minimum=4)
