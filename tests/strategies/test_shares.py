@@ -116,6 +116,16 @@ def test_values_tell_sessions_apart_by_type_too():
     assert len(route.root.sticky.state) == 3
 
 
+def test_any_value_makes_a_session():
+    """Metadata is the caller's own; what JSON cannot hold tells sessions apart as well."""
+    route = router([1, 1], **STICKY)
+    within: list[Any] = []
+    within.append(within)
+    for value in ({1: "a", "b": 2}, {(1, 2): 3}, within, "\ud800", float("nan"), {3}):
+        assert len(set(picks(route, 20, user=value))) == 1
+    assert len(route.root.sticky.state) == 6
+
+
 def test_a_session_moves_when_its_circuit_opens_and_stays_there():
     """It does not return when the circuit closes: a session's caches are where it is."""
     route = router([1, 1], **STICKY, cb_config={"failure_threshold": 1, "cooldown_interval": 1000})

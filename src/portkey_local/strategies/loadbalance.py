@@ -36,7 +36,11 @@ class Sticky:
         if all(value is MISSING for value in values):
             return None
         known = [[] if value is MISSING else [value] for value in values]
-        return hashlib.blake2b(ENCODER.encode(known).encode(), digest_size=16).digest()
+        try:
+            text = ENCODER.encode(known)
+        except (TypeError, ValueError):  # names that cannot be sorted, or an object in itself
+            text = repr(known)
+        return hashlib.blake2b(text.encode(errors="replace"), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
