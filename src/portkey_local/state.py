@@ -246,24 +246,19 @@ class StickyState:
             held = self._sessions.get(key)
             return held[0] if held is not None and now < held[1] else None
 
-    def put(self, key: bytes, index: int, now: float) -> None:
-        """Give a session its target, whatever it had."""
-        with self._lock:
-            self._put(key, index, now)
+    def settle(self, key: bytes, index: int, now: float, *, instead_of: int | None = None) -> int:
+        """Give a session its target, a new one or `instead_of` the one it had.
 
-    def _put(self, key: bytes, index: int, now: float) -> None:
-        self._sessions[key] = index, now + self.ttl
-        self._sessions.move_to_end(key)
-        if len(self._sessions) > self.size:
-            self._sessions.popitem(last=False)
-
-    def settle(self, key: bytes, index: int, now: float) -> int:
-        """Give a new session its target; return the one it has, should another thread be first."""
+        Returns the target it has, should another thread be first.
+        """
         with self._lock:
             held = self._get(key, now)
-            if held is not None:
+            if held is not None and held != instead_of:
                 return held
-            self._put(key, index, now)
+            self._sessions[key] = index, now + self.ttl
+            self._sessions.move_to_end(key)
+            if len(self._sessions) > self.size:
+                self._sessions.popitem(last=False)
             return index
 
     def __len__(self) -> int:

@@ -155,9 +155,9 @@ def test_the_table_is_bounded():
     """The session that was asked for least recently is forgotten first."""
     state = StickyState(60, size=3)
     for key in (b"a", b"b", b"c"):
-        state.put(key, 0, 0.0)
+        state.settle(key, 0, 0.0)
     state.get(b"a", 1.0)
-    state.put(b"d", 1, 1.0)
+    state.settle(b"d", 1, 1.0)
     assert [state.peek(key, 1.0) for key in (b"a", b"b", b"c", b"d")] == [0, None, 0, 1]
     assert StickyState(60).size == SESSIONS_KEPT
 
@@ -174,7 +174,7 @@ def test_the_table_agrees_with_a_dict(steps):
         expected = model.get(name)
         if held is None:
             assert expected is None or now >= expected[1] or len(model) > 4
-            state.put(name.encode(), index, now)
+            state.settle(name.encode(), index, now)
             model[name] = index, now + 10
         else:
             assert held == expected[0]
@@ -186,6 +186,15 @@ def test_two_first_calls_at_once_settle_on_one_target():
     state = StickyState(60)
     assert state.settle(b"s", 0, 1.0) == 0
     assert state.settle(b"s", 1, 1.0) == 0
+
+
+def test_two_calls_that_move_a_session_at_once_move_it_to_one_target():
+    """The circuit of its target is open; the thread that comes second follows the first one."""
+    state = StickyState(60)
+    state.settle(b"s", 0, 1.0)
+    assert state.settle(b"s", 1, 2.0, instead_of=0) == 1
+    assert state.settle(b"s", 2, 2.0, instead_of=0) == 1
+    assert state.peek(b"s", 3.0) == 1
 
 
 def test_a_thread_that_comes_between_settles_on_the_same_target():

@@ -87,10 +87,7 @@ class LoadBalance:
         if held is not None and weights[held] > 0:
             return held
         index = self.pick(call.rng.random(), weights)
-        if held is None:
-            return state.settle(key, index, now)
-        state.put(key, index, now)
-        return index
+        return state.settle(key, index, now, instead_of=held)
 
     def pick(self, draw: float, weights: Sequence[float] | None = None) -> int:
         """Return the index that a draw from [0, 1) picks."""
