@@ -77,13 +77,13 @@ class Retry:
             if self._circuit_open(call):
                 return self._give_up(call, outcome, "the circuit is open")
             budget -= spent
-            call = yield from self._leave(call, outcome)
+            asking = yield from self._leave(call, outcome)
             call.report("retry.scheduled", outcome.target, status=outcome.status, wait=wait)
             yield from Sleep(wait)
             retries = state.attempt_number
             state.attempt_number += 1
             state.idle_for += wait
-            following = yield from self.inner.route(call)
+            following = yield from self.inner.route(asking)
             if turned_away(following):  # the circuit opened during the wait
                 return self._give_up(call, outcome, "the circuit is open")
             outcome = following
@@ -94,7 +94,7 @@ class Retry:
         return self.gate is not None and not call.bypass and self.gate.blocked(call)
 
     def _leave(self, call: Call, outcome: Outcome) -> Route[Call]:
-        """Leave an outcome for another attempt; return the call as that one gets it."""
+        """Leave an outcome for another attempt; return the call as that one alone gets it."""
         if not isinstance(outcome, Reply):
             return call
         yield from Discard(call, outcome)

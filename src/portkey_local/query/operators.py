@@ -20,7 +20,13 @@ __all__ = ["OPERATORS", "Predicate", "text_of"]
 Predicate = Callable[[Any], bool]
 
 _NUMBER = re.compile(r"\s*([+-]?(?:Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))", re.ASCII)
-_NAMED_GROUP = re.compile(r"\(\?<(?=[A-Za-z_])")
+# The parts of a pattern that Python spells otherwise than JavaScript, and those not to look into:
+# escapes and classes.
+_PARTS = re.compile(
+    r"\\k<(?P<named>\w+)>|(?P<kept>\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|(?P<group>\(\?<(?=[A-Za-z_]))|\$",
+    re.DOTALL,
+)
+_LINES = re.compile(r"\(\?[a-zA-Z]*m")  # Python's own flag, under which "$" ends every line
 
 
 def _equal(operand: Any) -> Predicate:
@@ -84,8 +90,8 @@ def _like(operand: Any) -> Predicate:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # "[[" means today what it says
-            # Digits and word characters are ASCII, and groups are named, as in JavaScript.
-            search = re.compile(_NAMED_GROUP.sub("(?P<", operand), re.ASCII).search
+            # Digits and word characters are ASCII, as in JavaScript.
+            search = re.compile(_in_python(operand), re.ASCII).search
     except (re.error, OverflowError, RecursionError) as error:
         reason = getattr(error, "msg", "too large")
         hidden = looks_secret(reason) or any(map(looks_secret, reason.split("'")))
@@ -96,6 +102,20 @@ def _like(operand: Any) -> Predicate:
         return text is not None and search(text) is not None
 
     return matches
+
+
+def _in_python(pattern: str) -> str:
+    """Return a pattern as Python spells it: named groups, and a "$" before no final line break."""
+    lines = _LINES.search(pattern) is not None
+
+    def spelt(found: re.Match[str]) -> str:
+        if found["kept"]:
+            return found["kept"]
+        if found["named"]:
+            return f"(?P={found['named']})"
+        return "(?P<" if found["group"] else "$" if lines else r"\Z"
+
+    return _PARTS.sub(spelt, pattern)
 
 
 def text_of(value: Any) -> str | None:
