@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
@@ -95,7 +96,9 @@ def test_a_passed_guardrail_is_told_too(provider):
     (told,) = raw.parse().hook_results["before_request_hooks"]
     assert told["verdict"] is True
     assert told["type"] == "guardrail"
-    assert told["feedback"] == {"value": 5, "weight": 1, "metadata": {"x": "y"}}
+    ids = {"successfulChecks": "default.contains", "failedChecks": "", "erroredChecks": ""}
+    assert told["feedback"] == {"value": 5, "weight": 1, "metadata": {"x": "y", **ids}}
+    assert told["deny"] is False
     assert told["created_at"].startswith("20")
     assert told["execution_time"] >= 0
 
@@ -118,6 +121,18 @@ def test_an_answer_is_looked_at(provider, deny, status):
     assert results["before_request_hooks"] == []
     assert results["after_request_hooks"][0]["verdict"] is False
     assert asked(provider) == ["a"]
+
+
+@pytest.mark.parametrize("kind", [str, httpx.Response])
+def test_an_answer_that_is_wanted_as_text_is_looked_at(provider, kind):
+    """Guardrails are no matter of how the caller reads the answer."""
+    config = target(provider, output_guardrails=[{**NO_FROM, "deny": True}])
+    with Portkey(config=config) as client:
+        with pytest.raises(GuardrailDenied):
+            client.post("/chat/completions", cast_to=kind, body=ASK)
+        provider.reset({"a": [Step(body=b"no JSON", content_type="text/plain")]})
+        with pytest.raises(openai.APIError, match="no guardrail can look at it"):
+            client.post("/chat/completions", cast_to=kind, body=ASK)
 
 
 def test_both_sides_are_told_together(provider):
