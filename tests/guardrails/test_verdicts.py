@@ -205,6 +205,22 @@ def test_the_long_form_and_what_is_switched_off(provider):
     assert [check["id"] for check in told["checks"]] == ["default.notNull"]
 
 
+def test_one_check_twice_in_the_short_form(provider):
+    """A check's parameters may name it, so that its key is free; a user's own keep theirs."""
+    hook = {
+        "no hi": {"id": "default.contains", **NO_HI["default.contains"]},
+        "no number": {"id": "regexMatch", "rule": r"\d", "not": True},
+        "own": {"id": "mine"},
+    }
+    seen: list[Any] = []
+    own = {"own": lambda context: seen.append(context.parameters) or True}
+    with Portkey(config=target(provider, input_guardrails=[hook]), checks=own) as client:
+        (told,) = client.chat.completions.create(**ASK).hook_results["before_request_hooks"]
+    verdicts = [(check["id"], check["verdict"]) for check in told["checks"]]
+    assert verdicts == [("default.contains", False), ("default.regexMatch", True), ("own", True)]
+    assert seen == [{"id": "mine"}]
+
+
 def test_defaults_of_the_client_and_of_the_config_come_last(provider):
     """A target's own hooks run first, then the config's defaults, then the client's."""
     config = {
