@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any
 
+import openai
 import pytest
 
 from portkey_local import AsyncPortkey, CheckContext, CheckResult, GuardrailDenied, Portkey
@@ -298,6 +300,36 @@ def test_a_webhooks_headers_are_in_no_repr(provider):
     with Portkey(config=target(provider, input_guardrails=[hook])) as client:
         shown = repr(client) + repr(client.router) + repr(client._plan)
     assert token not in shown
+
+
+HOLDS = {"slow": {}}
+
+
+async def slow(_: CheckContext) -> bool:
+    await asyncio.sleep(20)
+    return True
+
+
+@pytest.mark.parametrize("deny", [True, False])
+def test_a_check_keeps_the_time_limit_of_the_call(provider, deny):
+    """One that takes longer has failed: an asynchronous function, and an address that is asked."""
+    provider.reset({"hook": [Step(json={"verdict": True}, delay=20)]})
+    hook = {"default.webhook": {"webhookURL": provider.target("hook"), "timeout": 20000}}
+    expected = GuardrailDenied if deny else openai.APITimeoutError
+    began = time.monotonic()
+    for check in (HOLDS, hook):
+        settings = target(provider, input_guardrails=[{**check, "deny": deny}])
+        options = {"config": settings, "checks": {"slow": slow}, "timeout": 0.2}
+        with Portkey(**options) as client, pytest.raises(expected):
+            client.chat.completions.create(**ASK)
+
+        async def main(options: dict[str, Any] = options) -> None:
+            async with AsyncPortkey(**options) as client:
+                with pytest.raises(expected):
+                    await client.chat.completions.create(**ASK)
+
+        asyncio.run(main())
+    assert time.monotonic() - began < 10
 
 
 def test_a_call_that_is_cancelled_does_not_wait_for_a_check(provider):

@@ -14,6 +14,7 @@ Endpoints other than chat, completions, embeddings (requests only) and messages 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -151,5 +152,9 @@ def judge_all(
 
 
 def _unheeded(hook: Hook, looked: Looked, subject: Subject) -> Route[None]:
-    """Run a hook for what it does by itself: its verdict is reported, and nothing more."""
+    """Run a hook for what it does by itself: its verdict is reported, and nothing more.
+
+    It may take longer than the call, which does not wait for it.
+    """
+    looked = replace(looked, call=replace(looked.call, deadline=math.inf))
     yield from judge(hook, looked, subject, subject)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from portkey_local.effects import Route
+from portkey_local.effects import Fetch, Route, Run
 from portkey_local.hooks import CheckContext, CheckResult, Feedback, Hook, Moment, NamedCheck
 from portkey_local.model import (
     Answer,
@@ -165,11 +166,11 @@ def _checked(
     call, began = looked.call, looked.call.clock()
     error, left = None, subject
     try:
-        result = yield from named.check.run(looked.context(judged))
+        result = yield from _in_time(named.check.run(looked.context(judged)), call)
         changed = looked.changed(judged, result)
         if changed is not judged and judged is not subject:
             # Other checks have changed it since: theirs must stay, so this one changes that, too.
-            again = yield from named.check.run(looked.context(subject))
+            again = yield from _in_time(named.check.run(looked.context(subject)), call)
             changed = looked.changed(subject, again)
         if changed is not judged:
             left = changed
@@ -189,6 +190,22 @@ def _checked(
         "fail_on_error": hook.deny or named.fails_on_error,
     }
     return record, left
+
+
+def _in_time(route: Route[CheckResult], call: Call) -> Route[CheckResult]:
+    """Run a check's route, and let it wait no longer than the call may take."""
+    answer: Any = None
+    with closing(route):
+        while True:
+            try:
+                effect = route.send(answer)
+            except StopIteration as stop:
+                result: CheckResult = stop.value
+                return result
+            if isinstance(effect, Fetch | Run):
+                left = max(0.0, call.deadline - call.clock())
+                effect = replace(effect, seconds=min(effect.seconds, left))
+            answer = yield effect
 
 
 def _milliseconds(call: Call, began: float) -> int:
