@@ -130,6 +130,9 @@ def test_an_answer_that_is_wanted_as_text_is_looked_at(provider, kind):
     with Portkey(config=config) as client:
         with pytest.raises(GuardrailDenied):
             client.post("/chat/completions", cast_to=kind, body=ASK)
+        soft = client.with_options(config=target(provider, input_guardrails=[NO_HI]))
+        told = soft.post("/chat/completions", cast_to=kind, body=ASK)
+        assert "before_request_hooks" in (told if kind is str else told.text)
         provider.reset({"a": [Step(body=b"no JSON", content_type="text/plain")]})
         with pytest.raises(openai.APIError, match="no guardrail can look at it"):
             client.post("/chat/completions", cast_to=kind, body=ASK)

@@ -13,11 +13,10 @@ Endpoints other than chat, completions, embeddings (requests only) and messages 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from portkey_local.effects import Beside, Gather, Route, Router
 from portkey_local.hooks import Hook
@@ -27,6 +26,7 @@ from portkey_local.policies.verdicts import (
     Subject,
     Verdict,
     denial,
+    json_of,
     judge,
     with_results,
 )
@@ -85,7 +85,7 @@ class OutputGuard:
             return outcome
         if outcome.stream is not None:
             return (yield from self._streamed(call, outcome))
-        data = outcome.data if outcome.data is not None else _decoded(outcome.answer.content)
+        data = json_of(outcome)
         if not isinstance(data, dict):
             return Failure(self.target, Fault.MALFORMED, 500, NO_OBJECT, outcome.answer)
         subject = Subject(response_text(data), data)
@@ -122,14 +122,6 @@ class OutputGuard:
         target = self.target
         call.trail.append(Attempt(target.path, target.provider, 446, failure.message, 0.0))
         return failure
-
-
-def _decoded(content: bytes) -> Any:
-    """Return the JSON of an answer that the caller wants as text, None for what is none."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
 
 
 def holds(hook: Hook) -> bool:

@@ -21,6 +21,7 @@ from portkey_local.model import (
     Failure,
     Fault,
     Outcome,
+    Reply,
     ServerEvent,
     Target,
 )
@@ -228,6 +229,16 @@ def _report(verdict: Verdict, looked: Looked) -> None:
     looked.call.report(name, looked.target, reason=reason)
 
 
+def json_of(reply: Reply) -> Any:
+    """Return an answer's JSON, also where the caller wants its text; None for what is none."""
+    if reply.data is not None:
+        return reply.data
+    try:
+        return json.loads(reply.answer.content)
+    except (ValueError, RecursionError):
+        return None
+
+
 def results_of(before: Sequence[Verdict], after: Sequence[Verdict]) -> dict[str, Any]:
     """Return the `hook_results` of what ran."""
     return {
@@ -282,12 +293,13 @@ def with_results(
         if not target.strict:
             outcome.stream.prepend(_first_event(results))
         return replace(outcome, answer=replace(answer, status=status))
-    if not isinstance(outcome.data, dict):
+    told_to = json_of(outcome)
+    if not isinstance(told_to, dict):
         return replace(outcome, answer=replace(answer, status=status))
-    known = outcome.data.get("hook_results")
+    known = told_to.get("hook_results")
     if before and isinstance(known, dict):
         results["after_request_hooks"] = known.get("after_request_hooks", [])
-    data = {**outcome.data, "hook_results": results}
+    data = {**told_to, "hook_results": results}
     return replace(outcome, answer=Answer(status, answer.headers, _encoded(data)), data=data)
 
 
