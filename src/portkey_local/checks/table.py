@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from portkey_local import patterns
 from portkey_local.checks import (
     parameters as kind,
-    patterns,
     remote,
     requests,
     structures,

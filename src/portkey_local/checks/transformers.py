@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from portkey_local.checks.patterns import replacement
 from portkey_local.checks.plain import Plain
 from portkey_local.hooks import Check, CheckContext, CheckResult
+from portkey_local.patterns import replacement
 from portkey_local.texts import mapped_request, mapped_response
 
 UNCHANGED = CheckResult(verdict=True)

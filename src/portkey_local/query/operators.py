@@ -8,25 +8,17 @@ is: 1 equals 1.0, but neither true nor "1".
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from operator import ge, gt, le, lt
 from typing import Any, Final
 
-from portkey_local.errors import looks_secret
+from portkey_local.patterns import pattern
 
 __all__ = ["OPERATORS", "Predicate", "text_of"]
 
 Predicate = Callable[[Any], bool]
 
 _NUMBER = re.compile(r"\s*([+-]?(?:Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))", re.ASCII)
-# The parts of a pattern that Python spells otherwise than JavaScript, and those not to look into:
-# escapes and classes.
-_PARTS = re.compile(
-    r"\\k<(?P<named>\w+)>|(?P<kept>\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|(?P<group>\(\?<(?=[A-Za-z_]))|\$",
-    re.DOTALL,
-)
-_LINES = re.compile(r"\(\?[a-zA-Z]*m")  # Python's own flag, under which "$" ends every line
 
 
 def _equal(operand: Any) -> Predicate:
@@ -85,37 +77,13 @@ def _among(operand: Any) -> Predicate:
 
 
 def _like(operand: Any) -> Predicate:
-    if not isinstance(operand, str):
-        raise ValueError("must be a pattern, written as a string")  # noqa: TRY004 - as above
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # "[[" means today what it says
-            # Digits and word characters are ASCII, as in JavaScript.
-            search = re.compile(_in_python(operand), re.ASCII).search
-    except (re.error, OverflowError, RecursionError) as error:
-        reason = getattr(error, "msg", "too large")
-        hidden = looks_secret(reason) or any(map(looks_secret, reason.split("'")))
-        raise ValueError(f"not a valid pattern{'' if hidden else f': {reason}'}") from None
+    search = pattern(operand).search
 
     def matches(value: Any) -> bool:
         text = text_of(value)
         return text is not None and search(text) is not None
 
     return matches
-
-
-def _in_python(pattern: str) -> str:
-    """Return a pattern as Python spells it: named groups, and a "$" before no final line break."""
-    lines = _LINES.search(pattern) is not None
-
-    def spelt(found: re.Match[str]) -> str:
-        if found["kept"]:
-            return found["kept"]
-        if found["named"]:
-            return f"(?P={found['named']})"
-        return "(?P<" if found["group"] else "$" if lines else r"\Z"
-
-    return _PARTS.sub(spelt, pattern)
 
 
 def text_of(value: Any) -> str | None:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from portkey_local.errors import looks_secret
+
 __all__ = ["delimited", "pattern", "replacement"]
 
 TOKEN: Final = re.compile(
@@ -33,6 +35,7 @@ OUTSIDE: Final = {
 IN_CLASS: Final = {"d": "0-9", "w": "A-Za-z0-9_"}
 SPECIAL_IN_CLASS: Final = frozenset("[&|~")  # Python may read these as set operations one day
 WRITTEN: Final = re.compile(r"/(?P<pattern>.+?)/(?P<flags>[gimsuyd]*)", re.DOTALL)
+LINES: Final = re.compile(r"\(\?[a-zA-Z]*m")
 FLAGS: Final = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 REFERENCE: Final = re.compile(r"\$(?:(?P<sign>\$)|(?P<whole>&)|(?P<number>\d\d?)|<(?P<name>\w+)>)")
 
@@ -42,11 +45,14 @@ def pattern(value: Any, flags: int = 0) -> re.Pattern[str]:
     if not isinstance(value, str) or not value:
         msg = "must be a string that is not empty"
         raise ValueError(msg)
+    if LINES.search(value):  # Python's own spelling of the flag
+        flags |= re.MULTILINE
     try:
         return re.compile(_python(value, flags), flags)
     except (re.error, OverflowError, RecursionError) as error:
-        why = f": {error.msg}" if isinstance(error, re.error) else ""
-        msg = f"must be a regular expression that can be read{why}"
+        why = error.msg if isinstance(error, re.error) else "too large"
+        told = "" if any(map(looks_secret, (why, *why.split("'")))) else f": {why}"
+        msg = f"not a valid pattern{told}"
         raise ValueError(msg) from None
 
 
