@@ -217,7 +217,7 @@ def test_a_request_without_a_model_cannot_be_judged():
 
 WRONG: list[tuple[str, dict[str, Any], tuple[str, ...], str]] = [
     ("regexMatch", {}, ("rule",), "required"),
-    ("regexMatch", {"rule": "("}, ("rule",), "regular expression"),
+    ("regexMatch", {"rule": "("}, ("rule",), "not a valid pattern"),
     ("regexMatch", {"rul": "x"}, ("rul",), "did you mean 'rule'"),
     ("wordCount", {"minWords": "2"}, ("minWords",), "whole number"),
     ("wordCount", {"minWords": 5, "maxWords": 2}, ("minWords",), "not be more"),
