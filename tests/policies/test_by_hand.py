@@ -178,6 +178,15 @@ def test_used_up_attempts_count_as_minus_one():
     assert len(waits(effects)) == 2
 
 
+@pytest.mark.parametrize(("codes", "count"), [({429}, 2), ({429, 500}, -1)])
+def test_a_network_failure_that_used_up_the_attempts_counts_by_its_status(codes, count):
+    """The last of only network failures tells -1 where 500 is listed, else the retries made."""
+    answers = [failure(500, fault=Fault.NETWORK)] * 3
+    route = retry(2, on_status_codes=frozenset(codes)).route(call())
+    outcome, _ = drive(route, answers)
+    assert outcome.retries == count
+
+
 def test_a_failure_that_is_not_retried_keeps_the_count():
     """503 and then 400 tells 1: the retry ended, it was not used up."""
     outcome, _ = drive(retry(3).route(call()), [failure(503), failure(400)])

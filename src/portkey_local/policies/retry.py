@@ -69,7 +69,7 @@ class Retry:
             wait, spent = self._wait(state, outcome, call.rng, budget)
             state.upcoming_sleep = wait or 0.0
             if self.stop(state):
-                return self._give_up(call, outcome, "attempts used up")
+                return self._used_up(call, outcome, state.attempt_number - 1)
             if wait is None:
                 return self._give_up(call, outcome, "Retry-After asks for too long a wait")
             if call.clock() + wait >= call.deadline:
@@ -100,6 +100,11 @@ class Retry:
         yield from Discard(call, outcome)
         # A discarded reply cannot be returned any more, so the attempt must not be turned away.
         return call if self.gate is None else replace(call, bypass=True)
+
+    def _used_up(self, call: Call, outcome: Outcome, retries: int) -> Outcome:
+        """Return the last outcome; a network failure whose status is not listed tells its count."""
+        ended = self._give_up(call, outcome, "attempts used up")
+        return ended if outcome.status in self.on_status_codes else replace(ended, retries=retries)
 
     def _give_up(self, call: Call, outcome: Outcome, reason: str) -> Outcome:
         call.report("retry.exhausted", outcome.target, status=outcome.status, reason=reason)
