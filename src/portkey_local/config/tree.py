@@ -67,11 +67,14 @@ def _child_of(parent: Config, child: Config, path: str, below: str) -> Config:
 def _hooks_handed(
     parent: Config, child: Config, path: str, update: dict[str, Any]
 ) -> dict[str, tuple[str, ...]]:
-    if child.model_fields_set & OWN_HOOKS:
-        return {}  # one set of hooks replaces the other whole
-    fields = sorted(parent.model_fields_set & OWN_HOOKS)
-    update.update({field: getattr(parent, field) for field in fields})
-    return {field: parent.places(field, path) for field in fields}
+    places = {}
+    for side in OWN_HOOKS:
+        if child.model_fields_set & side:
+            continue  # one set replaces the other whole; an output check drops no input check
+        for field in sorted(parent.model_fields_set & side):
+            update[field] = getattr(parent, field)
+            places[field] = parent.places(field, path)
+    return places
 
 
 def _defaults_handed(
