@@ -82,6 +82,12 @@ def wrong(query):
         ({"$regex": "null|None"}, None, False),
         ({"$regex": "(?<year>[0-9]{4})-"}, "2024-01", True),
         ({"$regex": "(?<=a)b"}, "ab", True),
+        ({"$regex": "^pro$"}, "pro", True),
+        ({"$regex": "^pro$"}, "pro\n", False),
+        ({"$regex": "^(?:pro$|team)"}, "pro\n", False),
+        ({"$regex": r"^\$5$"}, "$5", True),
+        ({"$regex": r"^[\]$]+$"}, "]$", True),
+        ({"$regex": r"\(?<a"}, "<a", True),
         ({"$regex": r"^\d$"}, "٣", False),
         # several operators are ANDed
         ({"$gt": 1, "$lt": 3}, 2, True),

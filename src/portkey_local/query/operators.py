@@ -20,7 +20,10 @@ __all__ = ["OPERATORS", "Predicate", "text_of"]
 Predicate = Callable[[Any], bool]
 
 _NUMBER = re.compile(r"\s*([+-]?(?:Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))", re.ASCII)
-_NAMED_GROUP = re.compile(r"\(\?<(?=[A-Za-z_])")
+# What is spelt otherwise in JavaScript: a named group, and "$", which is the very end there.
+# Escapes and character classes are stepped over.
+_SPELT_OTHERWISE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?<(?=[A-Za-z_])|\$", re.DOTALL)
+_SPELLINGS: Final[Mapping[str, str]] = {"(?<": "(?P<", "$": r"\Z"}
 
 
 def _equal(operand: Any) -> Predicate:
@@ -84,8 +87,8 @@ def _like(operand: Any) -> Predicate:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # "[[" means today what it says
-            # Digits and word characters are ASCII, and groups are named, as in JavaScript.
-            search = re.compile(_NAMED_GROUP.sub("(?P<", operand), re.ASCII).search
+            # Digits and word characters are ASCII, too, as in JavaScript.
+            search = re.compile(_SPELT_OTHERWISE.sub(_respelt, operand), re.ASCII).search
     except (re.error, OverflowError, RecursionError) as error:
         reason = getattr(error, "msg", "too large")
         hidden = looks_secret(reason) or any(map(looks_secret, reason.split("'")))
@@ -96,6 +99,10 @@ def _like(operand: Any) -> Predicate:
         return text is not None and search(text) is not None
 
     return matches
+
+
+def _respelt(found: re.Match[str]) -> str:
+    return _SPELLINGS.get(found[0], found[0])
 
 
 def text_of(value: Any) -> str | None:
