@@ -210,6 +210,30 @@ def test_the_steps_double_up_to_a_minute():
     assert waits(effects) == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, 60])
 
 
+@pytest.mark.parametrize(
+    "judged",
+    [
+        failure(446, fault=Fault.GUARDRAIL),
+        Reply(target, Answer(246, {}), {"hook_results": {}}),
+    ],
+)
+def test_an_answer_that_our_guardrails_failed_is_not_waited_after(judged):
+    """Its provider is in no trouble: it is asked again at once, and the steps begin anew."""
+    again = retry(5, on_status_codes=frozenset({246, 446, 503}))
+    answers = [failure(), failure(), judged, judged, failure(), reply()]
+    outcome, effects = drive(again.route(call(draw=HIGHEST)), answers)
+    assert waits(effects) == pytest.approx([1, 2, 0, 0, 1])
+    assert outcome.retries == 5
+
+
+def test_a_provider_of_such_statuses_is_waited_after():
+    """446 and 246 of a provider's own are statuses like any other."""
+    again = retry(2, on_status_codes=frozenset({246, 446}))
+    answers = [failure(446), Reply(target, Answer(246, {}), {}), reply()]
+    _, effects = drive(again.route(call(draw=HIGHEST)), answers)
+    assert waits(effects) == pytest.approx([1, 2])
+
+
 def test_the_least_draw_waits_half_a_step():
     """With the least draw, each wait is half of its step."""
     _, effects = drive(retry(4).route(call(draw=0.0)), [failure()] * 5)
