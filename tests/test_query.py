@@ -91,6 +91,11 @@ def wrong(query):
         ({"$regex": r"^\$[$]$"}, "$$", True),
         ({"$regex": r"^[\]$]+$"}, "$]", True),
         ({"$regex": "(?m)^pro$"}, "x\npro\ny", True),
+        ({"$regex": "^pro$"}, "pro", True),
+        ({"$regex": "^(?:pro$|team)"}, "pro\n", False),
+        ({"$regex": r"^\$5$"}, "$5", True),
+        ({"$regex": r"^[\]$]+$"}, "]$", True),
+        ({"$regex": r"\(?<a"}, "<a", True),
         ({"$regex": r"^\d$"}, "٣", False),
         # several operators are ANDed
         ({"$gt": 1, "$lt": 3}, 2, True),

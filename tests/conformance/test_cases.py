@@ -65,6 +65,20 @@ DECIDED: dict[str, dict[str, Any]] = {
     },
 }
 
+# What this file plays and looks at; a case with more would be half tested.
+LOOKED_AT: dict[str, set[str]] = {
+    "case": {
+        *("name", "config", "headers", "body", "path", "script", "requests", "client_timeout"),
+        *("expect", "differs", "reference"),
+    },
+    "headers": {"x-portkey-provider", "x-portkey-metadata", "x-portkey-trace-id"},
+    "requests": {"body"},
+    "expected": {
+        *("status", "calls", "upstream", "shares", "unsigned", "headers", "body", "error"),
+        *("stream_error", "raises", "names", "gaps", "min_gaps", "exact_gaps"),
+    },
+}
+
 UNBUILT_FIELDS = {"cache": "cache"}
 
 
@@ -370,6 +384,25 @@ def test_every_case_has_its_place():
     assert len(RUNNABLE) + len(REFUSED) == len(CASES)
     assert [case["name"] for case in RUNNABLE if not expected(case)] == []
     assert len(RUNNABLE) >= 85
+
+
+def test_nothing_of_a_case_is_passed_over():
+    """Whatever a case sends is sent, and whatever it expects is looked at: no key is unknown here."""
+    keys = {key for case in RUNNABLE for key in case}
+    assert keys <= LOOKED_AT["case"]
+    for name in ("headers", "requests", "expected"):
+        parts = [part for case in RUNNABLE for part in parts_of(case, name)]
+        assert {key for part in parts for key in part} <= LOOKED_AT[name], name
+    # A decision of ours stands only where the material makes none.
+    assert [case["name"] for case in CASES if case["name"] in DECIDED and "expect" in case] == []
+    assert DECIDED.keys() <= {case["name"] for case in CASES if "differs" in case}
+
+
+def parts_of(case: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects of a case that go by a name."""
+    if name == "requests":
+        return case.get("requests", [])
+    return [expected(case) if name == "expected" else case.get(name, {})]
 
 
 @pytest.mark.parametrize("way", WAYS)

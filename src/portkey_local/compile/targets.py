@@ -24,7 +24,7 @@ def target_of(node: Config, path: str) -> Target:
     """Return the target of a leaf whose provider is known. Raises ConfigError."""
     provider = node.provider or ""
     row = PROVIDERS[provider]
-    url = node.custom_host or row.base_url
+    url = row.url(node.custom_host)
     if url is None:
         raise ConfigError(
             f"{path}.custom_host", f"{provider!r} has no host of its own; give its URL"
