@@ -120,6 +120,10 @@ class Engine:
         router = plan.router
         if not router.targets and (body := request.body) is not None:
             router, request = self._named_by_model(plan, request, body)
+        trace_id = plan.trace_id or secrets.token_hex(16)
+        if router.tells:
+            told = told_headers(trace_id, plan.metadata)
+            request = replace(request, withheld={**told, **request.withheld})
         now = self.clock()
         call = Call(
             request=request,
@@ -127,7 +131,7 @@ class Engine:
             clock=self.clock,
             rng=self._rng,
             started=now,
-            trace_id=plan.trace_id or secrets.token_hex(16),
+            trace_id=trace_id,
             metadata=plan.metadata,
             emit=self._emit,
             wall=self._wall,
@@ -158,6 +162,14 @@ class Engine:
         self.closed = True
         if self._log is not None:
             self._log.close()
+
+
+def told_headers(trace_id: str, metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a call says of itself, as the headers that a target may forward by name."""
+    headers = {"x-portkey-trace-id": trace_id} if trace_id.isascii() else {}
+    if metadata:
+        headers["x-portkey-metadata"] = json.dumps(dict(metadata), default=str)
+    return headers
 
 
 def facts(call: Call, outcome: Outcome) -> dict[str, str]:

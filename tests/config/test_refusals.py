@@ -205,6 +205,11 @@ def problems(source):
             "all weights are 0, so no target could ever be chosen",
         ),
         (
+            group({**LEAF, "weight": 1e308}, {**LEAF, "weight": 10**308}, mode="loadbalance"),
+            "config.targets",
+            "the weights add up to more than a number can hold",
+        ),
+        (
             group({**LEAF, "weight": -1}, LEAF, mode="loadbalance"),
             "config.targets[0].weight",
             "-1 is out of range; it must be 0 or more",

@@ -186,3 +186,30 @@ def test_nearest(mistyped, meant):
 def test_a_right_id_is_nearest_to_itself(provider_id):
     """Short forms never hide a whole id."""
     assert nearest(provider_id) == provider_id
+
+
+@pytest.mark.parametrize(
+    ("provider_id", "host", "url"),
+    [
+        ("ollama", "http://gpu-1:11434", "http://gpu-1:11434/v1"),
+        ("ollama", "http://gpu-1:11434/", "http://gpu-1:11434/v1"),
+        ("ollama", "http://gpu-1:11434/v1", "http://gpu-1:11434/v1"),
+        ("ollama", "http://proxy/ollama", "http://proxy/ollama/v1"),
+        ("together-ai", "https://proxy", "https://proxy/v1"),
+        ("openrouter", "https://openrouter.ai/api", "https://openrouter.ai/api/v1"),
+        ("lepton", "https://m.lepton.run", "https://m.lepton.run/api/v1"),
+        ("openai", "http://vllm:8000/v1/", "http://vllm:8000/v1"),
+        ("openai", "http://vllm:8000", "http://vllm:8000"),
+        ("groq", "https://proxy/openai", "https://proxy/openai"),
+    ],
+)
+def test_a_host_of_ones_own_is_completed_as_portkey_does(provider_id, host, url):
+    """Where Portkey's endpoints begin with /v1, a config's host lacks it; one that has it is kept."""
+    assert PROVIDERS[provider_id].url(host) == url
+
+
+@rows
+def test_without_a_host_of_ones_own_the_vendors_is_called(row):
+    """The vendor's own address is complete, and ends in what a custom host is completed with."""
+    assert row.url(None) == row.base_url
+    assert row.base_url is None or row.base_url.endswith(row.host_path)

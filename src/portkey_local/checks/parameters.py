@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,6 @@ __all__ = [
     "headers",
     "names",
     "names_or_text",
-    "pattern",
     "read",
     "rules",
     "schema",
@@ -141,21 +139,6 @@ def choice(*valid: str) -> Reader:
         raise ValueError(f"must be one of {', '.join(valid)}{hint}")
 
     return reader
-
-
-def pattern(value: Any) -> re.Pattern[str]:
-    """Read a regular expression, bare or as `/expression/flags` with the flags i, m and s."""
-    written = text(value)
-    flags = 0
-    if delimited := re.fullmatch(r"/(.+)/([gimsu]*)", written, re.DOTALL):
-        written, letters = delimited.groups()
-        known = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
-        for letter in letters:
-            flags |= known.get(letter, 0)
-    try:
-        return re.compile(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", written), flags)
-    except (re.error, OverflowError, RecursionError):
-        raise _refuse("a regular expression that can be read") from None
 
 
 def any_object(value: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from portkey_local.effects import Route
 from portkey_local.hooks import CheckContext, CheckResult
 
-__all__ = ["Plain", "judged"]
+__all__ = ["NoText", "OfText", "Plain", "judged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,32 @@ class Plain:
         """Return what it decides."""
         return self.decide(context)
         yield  # a route is a generator, also when it asks for nothing
+
+
+@dataclass(frozen=True, slots=True)
+class OfText:
+    """A check that decides at once, of a text that must be there to fail.
+
+    An answer of tool calls alone has no text, and no text breaks no rule that forbids something.
+    For one that demands something it cannot be judged, so the hook decides, as in the reference.
+    Where `blank`, white space alone is no text either.
+    """
+
+    decide: Callable[[CheckContext], CheckResult]
+    blank: bool = False
+
+    def run(self, context: CheckContext) -> Route[CheckResult]:
+        """Return what it decides; raise NoText where it fails for want of a text."""
+        result = self.decide(context)
+        text = context.text.strip() if self.blank else context.text
+        if not result.verdict and not text:
+            raise NoText
+        return result
+        yield  # a route is a generator, also when it asks for nothing
+
+
+class NoText(Exception):
+    """There is no text to look at."""
 
 
 def judged(holds: bool, negated: bool = False, **data: Any) -> CheckResult:  # noqa: FBT001, FBT002

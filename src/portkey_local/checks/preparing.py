@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from portkey_local.checks.own import Own
-from portkey_local.checks.parameters import WrongCheck, read
+from portkey_local.checks.parameters import Parameter, WrongCheck, flag, read
 from portkey_local.checks.table import CHECKS
 from portkey_local.hooks import Check, CheckContext
 
 __all__ = ["known", "prepare"]
 
 PREFIX: Final = "default."
+OF_ALL: Final = {"failOnError": Parameter(flag, default=False)}  # the hook reads it, no check does
 
 
 def prepare(
@@ -31,7 +32,7 @@ def prepare(
     row = CHECKS.get(id.removeprefix(PREFIX))
     if row is None:
         raise WrongCheck([((), _unknown(id, own))])
-    return row.make(read(parameters, row.takes))
+    return row.make(read(parameters, {**row.takes, **OF_ALL}))
 
 
 def known(own: Mapping[str, Any]) -> list[str]:

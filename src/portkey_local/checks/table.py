@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from portkey_local import patterns
 from portkey_local.checks import (
     parameters as kind,
     remote,
@@ -62,7 +63,7 @@ WHITELIST: Final = Row(
 )
 
 CHECKS: Final[Mapping[str, Row]] = {
-    "regexMatch": Row(wording.matches, {"rule": Parameter(kind.pattern, required=True), **NOT}),
+    "regexMatch": Row(wording.matches, {"rule": Parameter(patterns.pattern, required=True), **NOT}),
     "sentenceCount": Row(wording.sentences, _count("Sentences")),
     "wordCount": Row(wording.words, _count("Words")),
     "characterCount": Row(wording.characters, _count("Characters")),
@@ -130,6 +131,7 @@ CHECKS: Final[Mapping[str, Row]] = {
         {
             "logURL": Parameter(kind.url, required=True),
             "headers": Parameter(kind.headers, default={}),
+            "timeout": Parameter(kind.whole),
         },
     ),
     "addPrefix": Row(
@@ -144,7 +146,7 @@ CHECKS: Final[Mapping[str, Row]] = {
     "regexReplace": Row(
         transformers.replace,
         {
-            "rule": Parameter(kind.pattern, required=True),
+            "rule": Parameter(patterns.delimited, required=True),
             "redactText": Parameter(kind.text, default="[REDACTED]"),
             "failOnDetection": Parameter(kind.flag, default=False),
         },

@@ -32,6 +32,7 @@ from portkey_local.providers.table import CLOSED, PROVIDERS, nearest, readers_of
 __all__ = ["NO_TARGET", "Compiled", "Nowhere", "compile_config", "slug_of"]
 
 NO_TARGET = "No target: give the client provider=, virtual_key= or config="
+SAID = frozenset({"x-portkey-trace-id", "x-portkey-metadata"})
 DEFAULT_HOOKS = frozenset({"default_input_guardrails", "default_output_guardrails"})
 
 
@@ -56,6 +57,7 @@ class Compiled:
     targets: tuple[Target, ...]
     model_needed: bool
     breakers: tuple[Breaker, ...] = ()
+    tells: bool = False  # whether a target forwards what a call says of itself
 
     def route(self, call: Call) -> Route[Outcome]:
         """Route a call; one without a model goes nowhere unless every target brings its own."""
@@ -107,7 +109,8 @@ def compile_config(
     problems.refuse()
     built = Builder(made).build(config, "config")
     model_needed = any(not target.override.get("model") for target in built.targets)
-    return Compiled(built.router, config, built.targets, model_needed, built.breakers)
+    tells = any(SAID.intersection(target.forward) for target in built.targets)
+    return Compiled(built.router, config, built.targets, model_needed, built.breakers, tells)
 
 
 def _names_target(config: Config) -> bool:

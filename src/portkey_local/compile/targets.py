@@ -51,7 +51,7 @@ def target_of(node: Config, path: str, environment: Mapping[str, str] = EMPTY) -
         raise ConfigError(f"{path}.override_params.stream", message)
     settings = Settings(
         provider,
-        node.custom_host or row.base_url,
+        row.url(node.custom_host),
         node.custom_host is not None,
         {name: value for name in VENDOR_FIELDS if (value := getattr(node, name))},
         environment,

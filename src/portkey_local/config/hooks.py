@@ -47,7 +47,11 @@ AFTER: Final = (
 )
 SLOTS: Final[Mapping[str, Slot]] = MappingProxyType({slot.field: slot for slot in BEFORE + AFTER})
 DEFAULT_HOOKS: Final = ("default_input_guardrails", "default_output_guardrails")
-OWN_HOOKS: Final = frozenset(SLOTS) - frozenset(DEFAULT_HOOKS)
+# What replaces what, in inheritance: the hooks before a call, and those after it.
+OWN_HOOKS: Final = tuple(
+    frozenset(slot.field for slot in side if slot.field not in DEFAULT_HOOKS)
+    for side in (BEFORE, AFTER)
+)
 
 
 @dataclass(frozen=True, slots=True)

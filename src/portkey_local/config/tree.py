@@ -66,9 +66,13 @@ def _child_of(parent: Config, child: Config, path: str, below: str) -> Config:
 def _hooks_handed(
     parent: Config, child: Config, path: str, update: dict[str, Any]
 ) -> dict[str, tuple[str, ...]]:
-    if child.model_fields_set & OWN_HOOKS:
-        return {}  # one set of hooks replaces the other whole
-    fields = sorted(parent.model_fields_set & OWN_HOOKS)
+    """Hand down the hooks of each side, before and after, where a child has none of that side."""
+    fields = [
+        field
+        for side in OWN_HOOKS
+        if not child.model_fields_set & side
+        for field in sorted(parent.model_fields_set & side)
+    ]
     update.update({field: getattr(parent, field) for field in fields})
     return {field: parent.places(field, path) for field in fields}
 

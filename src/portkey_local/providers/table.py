@@ -9,7 +9,8 @@ Ground rules:
 - A field of the target in braces stands in `base_url` for its value; `places` has the environment
   variables that may name it instead.
 - A service that has shut down keeps its row: its id is valid, and the failed call can fall back.
-- A `custom_host` is taken as it is written: the SDK's path is appended to it, as to `base_url`.
+- The SDK's path is appended to a `custom_host`, as to `base_url`. Where Portkey has the vendor's
+  `/v1` in its endpoints (`host_path`), that comes between, unless the host ends in it.
 - Where a vendor has one host per region, ours is Portkey's; `custom_host` names another.
 """
 
@@ -42,8 +43,20 @@ class Provider:
     auth_prefix: str = "Bearer "
     endpoints: frozenset[str] = CHAT
     key_optional: bool = False  # a call without a key is right, or a signer may do without
+    host_path: str = ""  # what follows a custom_host that does not end in it
     language: str | None = None  # a language of its own, one of `languages.LANGUAGES`
     places: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOWHERE)
+
+    def url(self, custom_host: str | None) -> str | None:
+        """Return the URL that an endpoint's path is appended to, or None where nobody named one.
+
+        >>> PROVIDERS["ollama"].url("http://gpu-1:11434/")
+        'http://gpu-1:11434/v1'
+        """
+        if custom_host is None:
+            return self.base_url
+        host = custom_host.rstrip("/")
+        return host if host.endswith(self.host_path) else host + self.host_path
 
 
 def _chat_and(*families: str) -> frozenset[str]:
@@ -71,15 +84,17 @@ PROVIDERS: Mapping[str, Provider] = {
         endpoints=_chat_and("audio", "responses", "files", "batches", "models")),
     "together-ai": Provider(
         "together-ai", "https://api.together.ai/v1", ("TOGETHER_API_KEY", "TOGETHER_AI_API_KEY"),
-        endpoints=_chat_and("completions", "embeddings", "images", "audio", "models")),
+        endpoints=_chat_and("completions", "embeddings", "images", "audio", "models"),
+        host_path="/v1"),
     "fireworks-ai": Provider(
         "fireworks-ai", "https://api.fireworks.ai/inference/v1",
         ("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
         endpoints=_chat_and("completions", "embeddings", "responses", "models")),
     "openrouter": Provider(
         "openrouter", "https://openrouter.ai/api/v1", ("OPENROUTER_API_KEY",),
-        endpoints=_chat_and("completions", "embeddings", "responses", "models")),
-    "deepseek": Provider(
+        endpoints=_chat_and("completions", "embeddings", "responses", "models"),
+        host_path="/v1"),
+    "deepseek": Provider(  # no host_path: its API is served without /v1, too
         "deepseek", "https://api.deepseek.com/v1", ("DEEPSEEK_API_KEY",),
         endpoints=_chat_and("models")),
     "perplexity-ai": Provider(
@@ -89,7 +104,8 @@ PROVIDERS: Mapping[str, Provider] = {
         endpoints=_chat_and("completions", "embeddings", "images", "responses", "models")),
     "ollama": Provider(  # an explicit key is still sent: some put a guarded proxy in front
         "ollama", "http://localhost:11434/v1", (), key_optional=True,
-        endpoints=_chat_and("completions", "embeddings", "responses", "models")),
+        endpoints=_chat_and("completions", "embeddings", "responses", "models"),
+        host_path="/v1"),
     "huggingface": Provider(
         "huggingface", "https://router.huggingface.co/v1", ("HF_TOKEN", "HUGGINGFACE_API_KEY"),
         endpoints=_chat_and("responses", "models")),
@@ -159,7 +175,7 @@ PROVIDERS: Mapping[str, Provider] = {
         endpoints=NATIVE_ONLY),
     # --- all the others, by id
     "302ai": Provider(  # a shell cannot export a name that begins with a digit
-        "302ai", "https://api.302.ai/v1", ("AI302_API_KEY", "302AI_API_KEY")),
+        "302ai", "https://api.302.ai/v1", ("AI302_API_KEY", "302AI_API_KEY"), host_path="/v1"),
     "ai21": Provider(
         "ai21", "https://api.ai21.com/studio/v1", ("AI21_API_KEY",),
         endpoints=_chat_and("files", "models")),
@@ -194,7 +210,7 @@ PROVIDERS: Mapping[str, Provider] = {
         endpoints=_chat_and("embeddings")),
     "hyperbolic": Provider(
         "hyperbolic", "https://api.hyperbolic.xyz/v1", ("HYPERBOLIC_API_KEY",),
-        endpoints=_chat_and("completions", "models")),
+        endpoints=_chat_and("completions", "models"), host_path="/v1"),
     "inference-net": Provider(
         "inference-net", "https://api.inference.net/v1",
         ("INFERENCE_API_KEY", "INFERENCE_NET_API_KEY"),
@@ -216,9 +232,10 @@ PROVIDERS: Mapping[str, Provider] = {
         endpoints=_chat_and("images", "audio")),
     "lepton": Provider(  # bought by NVIDIA in 2025; the shared endpoints are gone
         "lepton", "https://api.lepton.ai/api/v1", ("LEPTON_API_KEY",),
-        endpoints=_chat_and("completions", "audio")),
+        endpoints=_chat_and("completions", "audio"), host_path="/api/v1"),
     "lingyi": Provider(
-        "lingyi", "https://api.lingyiwanwu.com/v1", ("LINGYI_API_KEY", "YI_API_KEY")),
+        "lingyi", "https://api.lingyiwanwu.com/v1", ("LINGYI_API_KEY", "YI_API_KEY"),
+        host_path="/v1"),
     "matterai": Provider(
         "matterai", "https://api.matterai.so/v1", ("MATTERAI_API_KEY",),
         endpoints=_chat_and("embeddings")),
@@ -226,7 +243,7 @@ PROVIDERS: Mapping[str, Provider] = {
         "monsterapi", "https://llm.monsterapi.ai/v1", ("MONSTERAPI_API_KEY", "MONSTER_API_KEY")),
     "moonshot": Provider(  # keys of the international site need https://api.moonshot.ai/v1
         "moonshot", "https://api.moonshot.cn/v1", ("MOONSHOT_API_KEY",),
-        endpoints=_chat_and("files", "models")),
+        endpoints=_chat_and("files", "models"), host_path="/v1"),
     "ncompass": Provider("ncompass", "https://api.ncompass.tech/v1", ("NCOMPASS_API_KEY",)),
     "nebius": Provider(  # once AI Studio, now Token Factory
         "nebius", "https://api.tokenfactory.nebius.com/v1", ("NEBIUS_API_KEY",),
@@ -236,7 +253,7 @@ PROVIDERS: Mapping[str, Provider] = {
         endpoints=_chat_and("completions")),
     "novita-ai": Provider(
         "novita-ai", "https://api.novita.ai/openai/v1", ("NOVITA_API_KEY", "NOVITA_AI_API_KEY"),
-        endpoints=_chat_and("completions", "embeddings", "models")),
+        endpoints=_chat_and("completions", "embeddings", "models"), host_path="/v1"),
     "nscale": Provider(
         "nscale", "https://inference.api.nscale.com/v1", ("NSCALE_SERVICE_TOKEN", "NSCALE_API_KEY"),
         endpoints=_chat_and("images", "models")),
@@ -253,7 +270,7 @@ PROVIDERS: Mapping[str, Provider] = {
         endpoints=_chat_and("models")),
     "sambanova": Provider(
         "sambanova", "https://api.sambanova.ai/v1", ("SAMBANOVA_API_KEY",),
-        endpoints=_chat_and("embeddings", "audio", "models")),
+        endpoints=_chat_and("embeddings", "audio", "models"), host_path="/v1"),
     "siliconflow": Provider(  # keys of the international site need https://api.siliconflow.com/v1
         "siliconflow", "https://api.siliconflow.cn/v1", ("SILICONFLOW_API_KEY",),
         endpoints=_chat_and("embeddings", "images", "audio", "models")),
