@@ -193,13 +193,12 @@ def _facts(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _known(tables: Mapping[str, Any], name: str, path: str) -> Mapping[str, Any]:
-    import difflib
-
     from portkey_local.errors import ConfigError
+    from portkey_local.query import nearest
 
     if name in tables:
         table: Mapping[str, Any] = tables[name]
         return table
-    near = difflib.get_close_matches(name, tables, 1, 0.6)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(name, tables)
+    hint = "" if near is None else f"; did you mean {near!r}?"
     raise ConfigError(name, f"is not in {path}{hint}")
