@@ -159,7 +159,6 @@ def test_every_mistake_is_a_line(run, written):
     lines = told.stderr.splitlines()
     assert [line.split(": ")[:2] for line in lines] == [
         ["error", "config.retry.attemps"],
-        ["error", "config.retry.attempts"],
         ["error", "config.cache"],
     ]
     assert told.stdout == ""

@@ -62,6 +62,7 @@ def test_a_wrong_config_is_not_stored(run, home):
         "config.strategy.mode",
         "config.targets[0].provider",
         "config.targets[0].retyr",
+        "config.targets[0].retyr.attempts",
     }
     assert not (home / "configs").exists()
 
