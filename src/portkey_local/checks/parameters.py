@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from portkey_local.query import alike, nearest
@@ -31,6 +31,7 @@ __all__ = [
     "whole",
 ]
 
+MOST: Final = 2**53  # beyond it a number of JSON is no whole number everywhere
 Location = tuple[str | int, ...]
 Reader = Callable[[Any], Any]  # returns the value as the check takes it; raises ValueError
 
@@ -117,14 +118,20 @@ def whole(value: Any) -> int:
     """Read a whole number of 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise _refuse("a whole number of 0 or more")
-    return value
+    return _moderate(value)
 
 
 def seconds(value: Any) -> float:
     """Read a number of seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
         raise _refuse("a number of seconds, 0 or more")
-    return float(value)
+    return float(_moderate(value))
+
+
+def _moderate(value: Any) -> Any:
+    if value > MOST:
+        raise ValueError("is too large")
+    return value
 
 
 def names(value: Any) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from portkey_local.checks.parameters import seconds
 from portkey_local.checks.remote import TIMEOUT, NoAnswer
 from portkey_local.effects import Fetch, Route
 from portkey_local.hooks import Check, CheckContext, CheckResult
@@ -43,12 +44,12 @@ def jwt(given: Mapping[str, Any]) -> Check:
 def age(value: Any) -> float:
     """Read an age such as `12h` or `1d`, or a number of seconds."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-        return float(value)
-    found = re.fullmatch(r"(\d+)\s*([smhd])", value) if isinstance(value, str) else None
+        return seconds(value)
+    found = re.fullmatch(r"(\d{1,15})\s*([smhd])", value) if isinstance(value, str) else None
     if found is None:
         msg = "must be an age such as '12h' or '1d', or a number of seconds"
         raise ValueError(msg)
-    return int(found[1]) * UNITS[found[2]]
+    return seconds(int(found[1]) * UNITS[found[2]])
 
 
 @dataclass(slots=True)
