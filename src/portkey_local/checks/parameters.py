@@ -118,7 +118,7 @@ def whole(value: Any) -> int:
     """Read a whole number of 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise _refuse("a whole number of 0 or more")
-    return _moderate(value)
+    return int(_moderate(value))
 
 
 def seconds(value: Any) -> float:
@@ -128,7 +128,7 @@ def seconds(value: Any) -> float:
     return float(_moderate(value))
 
 
-def _moderate(value: Any) -> Any:
+def _moderate(value: float) -> float:
     if value > MOST:
         raise ValueError("is too large")
     return value
