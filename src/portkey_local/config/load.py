@@ -25,7 +25,7 @@ from portkey_local.config.remarks import remarks
 from portkey_local.config.repair import repaired
 from portkey_local.config.rules import broken_rules
 from portkey_local.config.sources import find_named, plain, read_file, read_text
-from portkey_local.config.unbuilt import unbuilt
+from portkey_local.config.unbuilt import NOT_BUILT_YET, unbuilt
 from portkey_local.config.wording import in_words
 from portkey_local.errors import ConfigError, ConfigWarning
 
@@ -124,7 +124,9 @@ def _refused(document: Node, problems: list[Problem], origin: Path | None) -> Ex
     # Of several problems at one place the first counts: not JSON, then a slip, then our rules, then
     # a model's findings.
     said = listed([*problems, *slips, *told], document)
-    return Examined(None, said, _rest(fixed, [*problems, *found]), origin, spelling)
+    # What is only not built yet is right as it stands, so it stays.
+    wrong = [each for each in found if not each.message.startswith(NOT_BUILT_YET)]
+    return Examined(None, said, _rest(fixed, [*problems, *wrong]), origin, spelling)
 
 
 def _rest(document: Node, problems: list[Problem]) -> Config | None:
