@@ -23,7 +23,9 @@ from portkey_local.events import Guarded
 loading: Any = importlib.import_module("portkey_local.config.load")  # its function hides it
 WRITTEN_BY_TESTS = {".json", ".py", ".toml"}
 LOGGERS = ("portkey_local", "openai", "httpx", "httpx2", "aiohttp")  # none is read by default
-SHORTEST = 12  # a shorter one ("none", "any") is no secret, and stands in many a text
+# Of a config that is refused, or drawn by chance, only what is surely a key is one.
+BEGINNINGS = ("sk-", "gsk_")
+SHORTEST = 12
 
 
 class LeakWatch(logging.Handler):
@@ -123,7 +125,11 @@ class LeakWatch(logging.Handler):
 def _keys_in(source: Any) -> Iterator[str]:
     pairs = source.items() if isinstance(source, dict) else ()
     for name, value in pairs:
-        if name == "api_key" and isinstance(value, str) and len(value) >= SHORTEST:
+        if name == "api_key" and _surely_a_key(value):
             yield value
         for each in value if isinstance(value, list) else [value]:
             yield from _keys_in(each)
+
+
+def _surely_a_key(value: Any) -> bool:
+    return isinstance(value, str) and len(value) >= SHORTEST and value.startswith(BEGINNINGS)
