@@ -136,6 +136,14 @@ def test_a_stream_idle_timeout_is_seconds(provider: Loopback) -> None:
             list(impatient.chat.completions.create(**ASK, stream=True))
 
 
+def test_a_key_in_the_wrong_argument_is_not_repeated() -> None:
+    """The error says what is wrong, without it."""
+    key = "sk-in-the-wrong-place-1"
+    with pytest.raises(ConfigError) as raised:
+        Portkey(provider="openai", request_timeout=key)  # type: ignore[arg-type]
+    assert key not in str(raised.value)
+
+
 @pytest.mark.parametrize("name", ["request_timeout", "stream_idle_timeout"])
 def test_a_config_that_seems_to_count_seconds_is_remarked_on(name: str, provider: Loopback) -> None:
     """A config counts milliseconds; a very small number there is probably a slip."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from openai import NotGiven, Omit
 
+from portkey_local.config.problems import shown
 from portkey_local.engine import Options
 from portkey_local.errors import ConfigError
 from portkey_local.hooks import CheckContext
@@ -285,7 +286,7 @@ def _single(config: Any) -> dict[str, Any] | None:
 
 def _milliseconds(name: str, seconds: Any) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
-        raise ConfigError(name, f"{seconds!r} is not a number of seconds")
+        raise ConfigError(name, f"{shown(seconds)} is not a number of seconds")
     if seconds > SECONDS_LIMIT:
         from portkey_local.config import warn
 

@@ -13,8 +13,9 @@ from typing import Final
 from portkey_local.config.problems import Node, Problem, nodes
 from portkey_local.config.vendors import VendorFields
 
-__all__ = ["NOT_BUILT", "unbuilt"]
+__all__ = ["NOT_BUILT", "NOT_BUILT_YET", "unbuilt"]
 
+NOT_BUILT_YET: Final = "known, but not built in this version yet"
 _VENDOR = "OpenAI-compatible hosts work, through provider, api_key and custom_host"
 
 # Field -> what holds meanwhile; a star stands for all provider fields that begin so.
@@ -64,4 +65,4 @@ def unbuilt(document: Node) -> Iterator[Problem]:
 
 
 def _problem(location: tuple[str | int, ...], reason: str) -> Problem:
-    return Problem(location, f"known, but not built in this version yet: {reason}")
+    return Problem(location, f"{NOT_BUILT_YET}: {reason}")

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from portkey_local.query import one_slip
+
 CHAT = frozenset({"chat"})
 EMBEDDINGS = frozenset({"embeddings"})
 
@@ -232,7 +234,7 @@ def nearest(provider_id: str) -> str | None:
     for wanted in (_plain(provider_id), _short(provider_id)):
         if close := get_close_matches(wanted, ids, n=1, cutoff=0.7):
             return ids[close[0]]
-    return None
+    return next((each for each in known if one_slip(provider_id, each)), None)
 
 
 def _plain(provider_id: str) -> str:
