@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from portkey_local.checks import WrongCheck, known, prepare
-from portkey_local.checks.plain import NoText
 from portkey_local.checks.table import CHECKS
 from portkey_local.checks.tokens import age
-from portkey_local.hooks import CheckContext, CheckResult
+from portkey_local.hooks import CheckContext, CheckResult, NoText
 
 
 def judged(id: str, parameters: dict[str, Any], text: str = "", **context: Any) -> CheckResult:

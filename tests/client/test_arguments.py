@@ -67,7 +67,7 @@ async def report(event: object) -> None:
         ("max_retries", 2),
         ("trace_id", 7),
         ("trace_id", "two\r\nlines"),
-        ("metadata", "not an object"),
+        ("metadata", ["not an object"]),
         ("request_timeout", "5"),
         ("request_timeout", -1),
         ("custom_host", "no url"),

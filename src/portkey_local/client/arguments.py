@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import difflib
 import inspect
-import json
 import os
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from openai import NotGiven, Omit
 
 from portkey_local.config.problems import shown
-from portkey_local.engine import Options
+from portkey_local.engine import Options, metadata_of
 from portkey_local.errors import ConfigError
 from portkey_local.hooks import CheckContext
 from portkey_local.model import EMPTY, Event, Rng
@@ -326,10 +325,12 @@ def _metadata(value: Any) -> Mapping[str, Any]:
     if value is None:
         return EMPTY
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = None
+        told = metadata_of(value)
+        if told is None:
+            from portkey_local.config import warn
+
+            warn("metadata: not the JSON text of an object, so calls have none, as in the gateway")
+        return told or EMPTY
     if not isinstance(value, Mapping):
         raise ConfigError("metadata", "metadata must be a dict, or the JSON text of an object")
     return dict(value)
