@@ -234,7 +234,7 @@ def test_a_key_is_cut_out_of_what_a_provider_says(provider: Loopback) -> None:
         {"config": {"provider": "openai", "api_key": [SLIP]}},
         {"config": {"provider": "openai", "custom_host": SLIP}},
         {"config": f'{{"api_key": "{SLIP}"'},
-        {"metadata": SLIP},
+        {"metadata": [SLIP]},
         {"Authorization": f"{SLIP}\u4e2d", "provider": "openai"},
     ],
     ids=str,
