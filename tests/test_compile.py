@@ -296,6 +296,39 @@ def test_unknown_providers_are_refused_with_and_without_a_key(provider, how):
         assert provider in str(caught.value)
 
 
+def test_checks_are_named_where_they_are_written():
+    """The long form has places of its own for the id and the parameters."""
+    slip = {"id": "default.contians", "parameters": {"wrds": ["a"]}}
+    hooks = [{"checks": [slip, {"id": "wordCount", "parameters": {"minWord": 1}}]}]
+    with pytest.raises(ConfigError) as raised:
+        compiled({**A, "before_request_hooks": hooks, "input_guardrails": [{"regexMach": {}}]})
+    place = "config.before_request_hooks[0].checks"
+    assert [path for path, _ in raised.value.problems] == [
+        f"{place}[0].id",
+        f"{place}[0].parameters.wrds",
+        f"{place}[1].parameters.minWord",
+        "config.input_guardrails[0].regexMach",
+        "config.input_guardrails[0].regexMach.rule",
+    ]
+
+
+def test_later_stages_look_below_a_misspelt_field_too():
+    """Providers and checks are told by the path that was written."""
+    with pytest.raises(ConfigError) as raised:
+        compiled(
+            {
+                "strategy": {"mode": "fallback"},
+                "targts": [{"provider": "opnai"}, {**A, "input_guardrail": [{"wrdCount": {}}]}],
+            }
+        )
+    assert [path for path, _ in raised.value.problems] == [
+        "config.targts",
+        "config.targts[1].input_guardrail",
+        "config.targts[0].provider",
+        "config.targts[1].input_guardrail[0].wrdCount",
+    ]
+
+
 def test_messages_show_no_key():
     """What is refused does not quote a key that stands beside it."""
     with pytest.raises(ConfigError) as caught:

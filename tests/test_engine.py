@@ -258,3 +258,24 @@ def test_nothing_shows_a_key():
     assert "sk-a" not in repr(options)
     assert "sk-a" not in repr(this.plan(Options(config=A)))
     assert "sk-a" not in repr(this.begin(REQUEST, this.plan(Options(config=A)), 1)[0])
+
+
+# --- what a call's own headers say
+
+
+def test_a_calls_own_headers_name_its_trace_and_its_metadata():
+    """They beat the client's, and reach no provider that is not to have them."""
+    this = engine()
+    plan = this.plan(Options(config=A, trace_id="client", metadata={"a": 1}))
+    said = {"x-portkey-trace-id": "call", "x-portkey-metadata": '{"b": 2}'}
+    call, _ = this.begin(replace(REQUEST, withheld=said), plan, 1.0)
+    assert (call.trace_id, call.metadata) == ("call", {"b": 2})
+
+
+@pytest.mark.parametrize("text", ["no json", "[1]", ""])
+def test_metadata_that_is_no_object_counts_as_none(text):
+    """As in the gateway."""
+    this = engine()
+    plan = this.plan(Options(config=A, metadata={"a": 1}))
+    call, _ = this.begin(replace(REQUEST, withheld={"x-portkey-metadata": text}), plan, 1.0)
+    assert call.metadata == {}

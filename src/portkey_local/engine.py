@@ -120,9 +120,14 @@ class Engine:
         router = plan.router
         if not router.targets and (body := request.body) is not None:
             router, request = self._named_by_model(plan, request, body)
-        trace_id = plan.trace_id or secrets.token_hex(16)
+        trace_id, metadata = plan.trace_id, plan.metadata
+        if said := request.withheld:
+            trace_id = said.get("x-portkey-trace-id") or trace_id
+            if "x-portkey-metadata" in said:
+                metadata = metadata_of(said["x-portkey-metadata"]) or EMPTY
+        trace_id = trace_id or secrets.token_hex(16)
         if router.tells:
-            told = told_headers(trace_id, plan.metadata)
+            told = told_headers(trace_id, metadata)
             request = replace(request, withheld={**told, **request.withheld})
         now = self.clock()
         call = Call(
@@ -132,7 +137,7 @@ class Engine:
             rng=self._rng,
             started=now,
             trace_id=trace_id,
-            metadata=plan.metadata,
+            metadata=metadata,
             emit=self._emit,
             wall=self._wall,
         )
@@ -162,6 +167,15 @@ class Engine:
         self.closed = True
         if self._log is not None:
             self._log.close()
+
+
+def metadata_of(text: str) -> Mapping[str, Any] | None:
+    """Read metadata from its JSON text; None where that is not an object's."""
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def told_headers(trace_id: str, metadata: Mapping[str, Any]) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 Ground rules: everything here is a value or a protocol. A check is a route: it decides by itself, or
 asks its driver to call a user's function (`Run`) or a web address (`Fetch`). A check that cannot
-decide raises; whether that denies the call is the hook's business.
+decide raises; whether that denies the call is the hook's business. For want of a text it never
+does: an answer of tool calls alone breaks no rule about its words.
 """
 
 from __future__ import annotations
@@ -14,9 +15,22 @@ from typing import Any, Literal, Protocol
 from portkey_local.effects import Route
 from portkey_local.model import empty
 
-__all__ = ["Check", "CheckContext", "CheckResult", "Feedback", "Hook", "Moment", "NamedCheck"]
+__all__ = [
+    "Check",
+    "CheckContext",
+    "CheckResult",
+    "Feedback",
+    "Hook",
+    "Moment",
+    "NamedCheck",
+    "NoText",
+]
 
 Moment = Literal["input", "output"]
+
+
+class NoText(Exception):
+    """There is no text to look at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,16 @@ DROPPED = frozenset(
     }
 )
 WITHHELD = frozenset(  # a target says these itself, unless it forwards the caller's by name
-    {"authorization", "api-key", "openai-organization", "openai-project"}
+    {
+        "api-key",
+        "authorization",
+        "cookie",
+        "openai-organization",
+        "openai-project",
+        "proxy-authorization",
+        "x-api-key",
+        "x-goog-api-key",
+    }
 )
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 WITHHELD_PREFIXES = ("x-stainless-", "x-portkey-")

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from portkey_local.checks import WrongCheck, known, prepare
-from portkey_local.checks.plain import NoText
 from portkey_local.checks.table import CHECKS
 from portkey_local.checks.tokens import age
-from portkey_local.hooks import CheckContext, CheckResult
+from portkey_local.hooks import CheckContext, CheckResult, NoText
 
 
 def judged(id: str, parameters: dict[str, Any], text: str = "", **context: Any) -> CheckResult:
@@ -228,12 +227,33 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...], str]] = [
     ("alluppercase", {"nott": True}, ("nott",), "did you mean 'not'"),
     ("alllowercase", {"not": 1}, ("not",), "true or false"),
     ("modelWhitelist", {}, ("models",), "required"),
-    ("modelWhitelist", {"metadataRules": [{"models": []}]}, ("metadataRules",), "metadataKey"),
+    (
+        "modelWhitelist",
+        {"metadataRules": [{"values": ["a"], "models": ["b"], "metadatKey": "k"}, {"models": []}]},
+        ("metadataRules", 0, "metadatKey"),
+        "did you mean 'metadataKey'",
+    ),
+    (
+        "modelWhitelist",
+        {"metadataRules": [{"values": ["a"], "models": []}]},
+        ("metadataRules", 0, "metadataKey"),
+        "required",
+    ),
+    ("modelRules", {"rules": {"defalts": ["m"]}}, ("rules", "defalts"), "did you mean 'defaults'"),
+    ("modelWitelist", {}, (), "did you mean 'default.modelWhitelist'"),
+    ("default.MODELWHITELIST", {}, (), "did you mean 'default.modelWhitelist'"),
+    ("lgo", {}, (), "did you mean 'default.log'"),
+    ("defaultjwt", {}, (), "did you mean 'default.jwt'"),
+    ("alluppercase", {"NOT": True}, ("NOT",), "did you mean 'not'"),
+    ("contains", {"words": ["a"], "operator": "ALL"}, ("operator",), "did you mean 'all'"),
     ("modelRules", {"rules": {"defaults": []}}, ("rules",), "no model"),
     ("modelRules", {"rules": {"metadata": {"a": ["x"]}}}, ("rules",), "lists of models"),
     ("jwt", {"jwksUri": "keys"}, ("jwksUri",), "URL"),
     ("jwt", {"jwksUri": "https://x.example/k", "maxTokenAge": "1 moon"}, ("maxTokenAge",), "age"),
     ("regexMatch", {"rule": "(?<=a+)b"}, ("rule",), "look-behind"),
+    ("jwt", {"jwksUri": "https://x", "clockTolerance": 10**400}, ("clockTolerance",), "too large"),
+    ("jwt", {"jwksUri": "https://x", "maxTokenAge": 10**400}, ("maxTokenAge",), "too large"),
+    ("webhook", {"webhookURL": "https://x", "timeout": 10**400}, ("timeout",), "too large"),
     ("webhook", {"webhookURL": "ftp://x"}, ("webhookURL",), "http"),
     ("webhook", {"webhookURL": "http://x", "headers": "[]"}, ("headers",), "object"),
     ("addPrefix", {"prefix": ""}, ("prefix",), "not empty"),
@@ -271,8 +291,15 @@ def test_every_check_may_fail_on_error():
 def test_all_that_is_wrong_with_a_check_is_said_at_once():
     """Unknown, wrong and missing parameters together."""
     with pytest.raises(WrongCheck) as raised:
-        prepare("contains", {"word": ["a"], "not": "no"}, {})
-    assert [place for place, _ in raised.value.problems] == [("word",), ("not",), ("words",)]
+        prepare("contains", {"colour": ["a"], "not": "no"}, {})
+    assert [place for place, _ in raised.value.problems] == [("colour",), ("not",), ("words",)]
+
+
+def test_a_misspelt_parameter_is_not_missing_too():
+    """One slip is one problem."""
+    with pytest.raises(WrongCheck) as raised:
+        prepare("contains", {"wrods": ["a"]}, {})
+    assert [place for place, _ in raised.value.problems] == [("wrods",)]
 
 
 def test_every_check_refuses_what_it_does_not_know():

@@ -160,6 +160,8 @@ def test_defaults_are_appended_on_every_target():
         ({**CONTAINS, "denny": True}, ".denny", "did you mean 'deny'?"),
         ({**CONTAINS, "isAsync": True}, ".isAsync", "did you mean 'async'?"),
         ({**CONTAINS, "on_fial": {}}, ".on_fial", "did you mean 'on_fail'?"),
+        ({**CONTAINS, "onFail": {}}, ".onFail", "did you mean 'on_fail'?"),
+        ({**CONTAINS, "ON_SUCCESS": {}}, ".ON_SUCCESS", "did you mean 'on_success'?"),
         ({**CONTAINS, "deny": "true"}, ".deny", "'true' is not true or false"),
         ({**CONTAINS, "deny": 1}, ".deny", "1 is not true or false"),
         ({**CONTAINS, "async": None}, ".async", "is not true or false"),
@@ -222,6 +224,7 @@ def test_all_mistakes_of_all_hooks_are_found_in_one_go():
     }
     assert list(problems(source)) == [
         "config.targets[0].input_guardrails[0]",
+        "config.targets[0].input_guardrails[1]",
         "config.targets[0].input_guardrails[1].deny",
         "config.targets[0].input_guardrails[1].asinc",
         "config.default_output_guardrails[0]['a.b']",

@@ -398,7 +398,7 @@ def test_all_problems_are_listed_in_the_order_of_the_document():
         "strategy": {"mode": "falback"},
         "targets": [
             {"provider": "openai", "weight": "1"},
-            {"providr": "openai", "retry": {"attempts": -1}},
+            {"vendor": "openai", "retry": {"attempts": -1}},
         ],
         "foo": 1,
     }
@@ -409,7 +409,7 @@ def test_all_problems_are_listed_in_the_order_of_the_document():
     assert [path for path, _ in error.problems] == [
         "config.strategy.mode",
         "config.targets[0].weight",
-        "config.targets[1].providr",
+        "config.targets[1].vendor",
         "config.targets[1].retry.attempts",
         "config.targets[1].provider",
         "config.foo",

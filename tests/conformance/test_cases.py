@@ -64,6 +64,33 @@ DECIDED: dict[str, dict[str, Any]] = {
         "calls": ["a"],
         "body": {"extra": 1, "citations.0": "c"},
     },
+    # Translated providers: OpenAI's shapes and words, and a vendor's own finish reason where asked.
+    "x-anthropic-basic": {
+        "status": 200,
+        "calls": ["a"],
+        "body": {
+            "choices.0.message.content": "hey",
+            "choices.0.message.tool_calls.0.function.name": "f",
+            "choices.0.message.tool_calls.0.function.arguments": '{"a":1}',
+            "choices.0.finish_reason": "tool_calls",
+            "usage.prompt_tokens": 3,
+            "usage.completion_tokens": 4,
+        },
+    },
+    "x-anthropic-strict-false": {
+        "status": 200,
+        "calls": ["a"],
+        "body": {"choices.0.message.content": "hey", "choices.0.finish_reason": "end_turn"},
+    },
+    "x-gemini-basic": {
+        "status": 200,
+        "calls": ["a"],
+        "body": {
+            "choices.0.message.content": "hey",
+            "choices.0.finish_reason": "stop",
+            "usage.total_tokens": 7,
+        },
+    },
 }
 
 # What this file plays and looks at; a case with more would be half tested.
@@ -89,9 +116,8 @@ def unbuilt(config: Any) -> str | None:
         return next((reason for each in config if (reason := unbuilt(each))), None)
     if not isinstance(config, dict):
         return None
-    for name, value in config.items():
-        if name in UNBUILT_FIELDS:
-            return UNBUILT_FIELDS[name]
+    for name in config.keys() & UNBUILT_FIELDS.keys():
+        return UNBUILT_FIELDS[name]
     return unbuilt(config.get("targets"))
 
 

@@ -188,6 +188,25 @@ def test_a_fallback_may_move_on(provider, deny, codes, expected):
     assert asked(provider) == list(expected)
 
 
+@pytest.mark.parametrize("failing", [False, True])
+def test_an_answer_of_tool_calls_alone_breaks_no_rule_about_words(provider, failing):
+    """As in the gateway: there is no text to judge, so `deny` denies nothing, unless told to."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    provider.reset(
+        {"a": [Step(json={"id": "x", "object": "chat.completion", "choices": [choice]})]}
+    )
+    count = {"default.wordCount": {"minWords": 1, "failOnError": failing}, "deny": True}
+    with Portkey(config=target(provider, output_guardrails=[count])) as client:
+        if failing:
+            with pytest.raises(GuardrailDenied):
+                client.chat.completions.create(**ASK)
+        else:
+            told = client.chat.completions.create(**ASK)
+            assert told.choices[0].message.tool_calls[0].id == "c"
+
+
 def test_a_providers_error_is_not_looked_at(provider):
     """Only a 200 is; the provider's own words stay."""
     provider.reset({"a": [Step(status=500)]})

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from portkey_local.effects import Route
-from portkey_local.hooks import CheckContext, CheckResult
+from portkey_local.hooks import CheckContext, CheckResult, NoText
 
-__all__ = ["NoText", "OfText", "Plain", "judged"]
+__all__ = ["OfText", "Plain", "judged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class OfText:
     """A check that decides at once, of a text that must be there to fail.
 
     An answer of tool calls alone has no text, and no text breaks no rule that forbids something.
-    For one that demands something it cannot be judged, so the hook decides, as in the reference.
+    For one that demands something it cannot be judged, and passes, as in the reference.
     Where `blank`, white space alone is no text either.
     """
 
@@ -44,10 +44,6 @@ class OfText:
             raise NoText
         return result
         yield  # a route is a generator, also when it asks for nothing
-
-
-class NoText(Exception):
-    """There is no text to look at."""
 
 
 def judged(holds: bool, negated: bool = False, **data: Any) -> CheckResult:  # noqa: FBT001, FBT002

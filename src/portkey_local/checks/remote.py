@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
-from portkey_local.checks.plain import NoText
 from portkey_local.checks.requests import TYPES
 from portkey_local.effects import Fetch, Raised, Route, Run
-from portkey_local.hooks import Check, CheckContext, CheckResult
+from portkey_local.hooks import Check, CheckContext, CheckResult, NoText
 from portkey_local.model import Answer, Packet
 from portkey_local.texts import request_text
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from portkey_local.checks.parameters import seconds
 from portkey_local.checks.remote import TIMEOUT, NoAnswer
 from portkey_local.effects import Fetch, Route
 from portkey_local.hooks import Check, CheckContext, CheckResult
@@ -49,12 +50,12 @@ def jwt(given: Mapping[str, Any]) -> Check:
 def age(value: Any) -> float:
     """Read an age such as `12h` or `2 weeks`, or a number of seconds."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-        return float(value)
+        return seconds(value)
     found = AGE.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         msg = "must be an age such as '12h' or '2 weeks', or a number of seconds"
         raise ValueError(msg)
-    return float(found["number"]) * UNITS[str(found.lastgroup)]
+    return seconds(float(found["number"]) * UNITS[str(found.lastgroup)])
 
 
 @dataclass(slots=True)

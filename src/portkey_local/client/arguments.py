@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import difflib
 import inspect
-import json
 import os
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from openai import NotGiven, Omit
 
 from portkey_local.client.vendors import FIELDS, VendorArguments
-from portkey_local.engine import Options
+from portkey_local.config.problems import shown
+from portkey_local.engine import Options, metadata_of
 from portkey_local.errors import ConfigError
 from portkey_local.hooks import CheckContext
 from portkey_local.model import EMPTY, Event, Rng
@@ -284,7 +284,7 @@ def _single(config: Any) -> dict[str, Any] | None:
 
 def _milliseconds(name: str, seconds: Any) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
-        raise ConfigError(name, f"{seconds!r} is not a number of seconds")
+        raise ConfigError(name, f"{shown(seconds)} is not a number of seconds")
     if seconds > SECONDS_LIMIT:
         from portkey_local.config import warn
 
@@ -324,10 +324,12 @@ def _metadata(value: Any) -> Mapping[str, Any]:
     if value is None:
         return EMPTY
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = None
+        told = metadata_of(value)
+        if told is None:
+            from portkey_local.config import warn
+
+            warn("metadata: not the JSON text of an object, so calls have none, as in the gateway")
+        return told or EMPTY
     if not isinstance(value, Mapping):
         raise ConfigError("metadata", "metadata must be a dict, or the JSON text of an object")
     return dict(value)

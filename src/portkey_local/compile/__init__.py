@@ -88,7 +88,9 @@ def compile_config(
     problem that can be found.
     """
     examined = examine({} if source is None else source, configs_dir=configs_dir())
-    problems = Problems(examined.problems, origin=examined.origin)
+    problems = Problems(
+        examined.problems, origin=examined.origin, written=examined.spelling.written_path
+    )
     told = Config()
     with problems.gathering():
         told = _told({**defaults, **overrides})

@@ -9,7 +9,7 @@ from portkey_local.checks import WrongCheck, prepare
 from portkey_local.compile.problems import Problems
 from portkey_local.config import Config
 from portkey_local.config.hooks import CheckSpec, HookSpec, hooks_of
-from portkey_local.config.problems import path_of
+from portkey_local.config.problems import Location, path_of
 from portkey_local.errors import ConfigError
 from portkey_local.hooks import Hook, NamedCheck
 
@@ -58,8 +58,12 @@ def _check(spec: CheckSpec, own: Own) -> NamedCheck:
         check = prepare(name, parameters, own)
         return NamedCheck(full, check, parameters.get("failOnError") is True)
     except WrongCheck as wrong:
-        found = [
-            (spec.place + path_of(location).removeprefix("config"), message)
-            for location, message in wrong.problems
-        ]
+        found = [(_place(spec, location), message) for location, message in wrong.problems]
     raise ConfigError(*found[0], *found[1:])
+
+
+def _place(spec: CheckSpec, location: Location) -> str:
+    """Return the path of what is wrong with a check; the empty location is its id's."""
+    if not location:
+        return spec.id_place
+    return spec.parameters_place + path_of(location).removeprefix("config")

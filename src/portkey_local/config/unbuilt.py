@@ -13,8 +13,9 @@ from typing import Final
 from portkey_local.config.problems import Node, Problem, nodes
 from portkey_local.config.vendors import VendorFields
 
-__all__ = ["NOT_BUILT", "unbuilt"]
+__all__ = ["NOT_BUILT", "NOT_BUILT_YET", "unbuilt"]
 
+NOT_BUILT_YET: Final = "known, but not built in this version yet"
 _SIGNED = "an API key of OCI Generative AI signs in, as api_key"
 _STORED = "files and batches in a bucket of yours are not made here"
 
@@ -63,4 +64,4 @@ def unbuilt(document: Node) -> Iterator[Problem]:
 
 
 def _problem(location: tuple[str | int, ...], reason: str) -> Problem:
-    return Problem(location, f"known, but not built in this version yet: {reason}")
+    return Problem(location, f"{NOT_BUILT_YET}: {reason}")

@@ -14,7 +14,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from portkey_local.effects import Fetch, Route, Run
-from portkey_local.hooks import CheckContext, CheckResult, Feedback, Hook, Moment, NamedCheck
+from portkey_local.hooks import (
+    CheckContext,
+    CheckResult,
+    Feedback,
+    Hook,
+    Moment,
+    NamedCheck,
+    NoText,
+)
 from portkey_local.model import (
     Answer,
     Call,
@@ -165,6 +173,7 @@ def _checked(
 ) -> Route[tuple[dict[str, Any], Subject]]:
     """Let one check look at `judged`; return its record and `subject` as it leaves it."""
     call, began = looked.call, looked.call.clock()
+    fails_closed = hook.deny
     error, left = None, subject
     try:
         result = yield from _in_time(named.check.run(looked.context(judged)), call)
@@ -177,6 +186,7 @@ def _checked(
             left = changed
     except Exception as raised:  # noqa: BLE001 - whatever a check raises is its own failure
         error = {"name": type(raised).__name__}
+        fails_closed = hook.deny and not isinstance(raised, NoText)
         result = CheckResult(verdict=False)
         reason = f"{hook.id}: {named.id} raised {error['name']}"
         call.report("guardrail.error", looked.target, reason=reason)
@@ -188,7 +198,7 @@ def _checked(
         "execution_time": _milliseconds(call, began),
         "transformed": left is not subject,
         "log": None,
-        "fail_on_error": hook.deny or named.fails_on_error,
+        "fail_on_error": fails_closed or named.fails_on_error,
     }
     return record, left
 

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 
+from portkey_local.query import one_slip
+
 CHAT = frozenset({"chat"})
 EMBEDDINGS = frozenset({"embeddings"})
 IMAGES = frozenset({"images"})
@@ -335,7 +337,7 @@ def nearest(provider_id: str) -> str | None:
     for wanted in (_plain(provider_id), _short(provider_id)):
         if close := get_close_matches(wanted, ids, n=1, cutoff=0.7):
             return ids[close[0]]
-    return None
+    return next((each for each in known if one_slip(provider_id, each)), None)
 
 
 def _plain(provider_id: str) -> str:
