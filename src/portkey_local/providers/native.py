@@ -29,6 +29,7 @@ from portkey_local.model import (
     merge,
 )
 from portkey_local.providers.openai import (
+    EVENT_STREAM,
     OpenAICodec,
     encode_json,
     judge_error_event,
@@ -208,8 +209,10 @@ class NativeCodec:
         try:
             say = self.vendor.chat if request.path == CHAT else self.vendor.embed
             asked = say(body)
-        except Inexpressible as error:
-            return Failure(target, Fault.ROUTING, 400, f"{target.provider}: {error}")
+            content = encode_json(asked.body)
+        except ValueError as error:  # also of a number beyond all numbers, and of half a character
+            why = error if isinstance(error, Inexpressible) else "the request is not valid JSON"
+            return Failure(target, Fault.ROUTING, 400, f"{target.provider}: {why}")
         if asked.dropped and target.strict_params:
             names = ", ".join(asked.dropped)
             message = f"{target.provider} has no words for {names}, and strict_params is set"
@@ -221,7 +224,7 @@ class NativeCodec:
             "POST",
             target.url + asked.path,
             {**headers, **asked.headers},
-            encode_json(asked.body),
+            content,
             idle,
             asked.dropped,
         )
@@ -289,9 +292,9 @@ class NativeCodec:
 
     def streams(self, request: Request, answer: Answer) -> bool:
         """Whether a 2xx answer is read event by event."""
-        if not translated(request):
-            return self._plain.streams(request, answer)
         content_type = answer.headers.get("content-type", "")
+        if not translated(request):  # a vendor's own request need not say that it wants a stream
+            return content_type.startswith(EVENT_STREAM) or self._plain.streams(request, answer)
         return request.stream and not content_type.startswith("application/json")
 
     def reader(self, target: Target, request: Request, wall: float) -> EventReader:
