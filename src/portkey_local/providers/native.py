@@ -49,6 +49,7 @@ __all__ = [
     "Translated",
     "Translator",
     "Unreadable",
+    "Unspoken",
     "Vendor",
     "VendorError",
     "error_event",
@@ -129,6 +130,10 @@ class Inexpressible(ValueError):
     """A request that a vendor's language cannot say at all; the message says why."""
 
 
+class Unspoken(Inexpressible):
+    """An endpoint that a vendor does not have at all; counts as 500, as any other such one."""
+
+
 class Unreadable(ValueError):
     """An answer that is not what it must be; the message says how, and quotes nothing."""
 
@@ -143,7 +148,10 @@ class Translator(Protocol):
     complete: bool
     ended: bool
     failed: bool
-    usage: Mapping[str, Any] | None
+
+    @property
+    def usage(self) -> Mapping[str, Any] | None:
+        """The token counts the stream has told."""
 
     def take(self, name: str | None, data: Any) -> list[dict[str, Any]]:
         """Return the chunks that an event comes to; raise Unreadable for one that is wrong."""
@@ -171,7 +179,7 @@ class Vendor(Protocol):
         """Return a fresh parser for the framing of the vendor's streams."""
 
     def embed(self, body: Mapping[str, Any]) -> Asked:
-        """Return an embeddings request in the vendor's words. Raises Inexpressible."""
+        """Return an embeddings request in the vendor's words. Raises Inexpressible, or Unspoken."""
 
     def embeddings(self, data: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
         """Return OpenAI's list of embeddings for the vendor's answer."""
@@ -209,7 +217,7 @@ class NativeCodec:
             say = self.vendor.chat if request.path == CHAT else self.vendor.embed
             asked = say(body)
         except Inexpressible as error:
-            return Failure(target, Fault.ROUTING, 400, f"{target.provider}: {error}")
+            return inexpressible(target, request, error)
         if asked.dropped and target.strict_params:
             names = ", ".join(asked.dropped)
             message = f"{target.provider} has no words for {names}, and strict_params is set"
@@ -404,6 +412,13 @@ def unsupported(target: Target, path: str) -> Failure:
     """Return the failure of an endpoint that a vendor does not have; counts as 500."""
     message = f"{path} is not supported by {target.provider}"
     return Failure(target, Fault.ROUTING, 500, message)
+
+
+def inexpressible(target: Target, request: Request, error: Inexpressible) -> Failure:
+    """Return the failure of a request that a vendor's language cannot say."""
+    if isinstance(error, Unspoken):
+        return unsupported(target, request.path)
+    return Failure(target, Fault.ROUTING, 400, f"{target.provider}: {error}")
 
 
 def withheld(data: Mapping[str, Any]) -> bool:
