@@ -50,6 +50,7 @@ __all__ = [
     "Translated",
     "Translator",
     "Unreadable",
+    "Unspoken",
     "Vendor",
     "VendorError",
     "error_event",
@@ -130,6 +131,10 @@ class Inexpressible(ValueError):
     """A request that a vendor's language cannot say at all; the message says why."""
 
 
+class Unspoken(Inexpressible):
+    """An endpoint that a vendor does not have at all; counts as 500, as any other such one."""
+
+
 class Unreadable(ValueError):
     """An answer that is not what it must be; the message says how, and quotes nothing."""
 
@@ -144,7 +149,10 @@ class Translator(Protocol):
     complete: bool
     ended: bool
     failed: bool
-    usage: Mapping[str, Any] | None
+
+    @property
+    def usage(self) -> Mapping[str, Any] | None:
+        """The token counts the stream has told."""
 
     def take(self, name: str | None, data: Any) -> list[dict[str, Any]]:
         """Return the chunks that an event comes to; raise Unreadable for one that is wrong."""
@@ -172,7 +180,7 @@ class Vendor(Protocol):
         """Return a fresh parser for the framing of the vendor's streams."""
 
     def embed(self, body: Mapping[str, Any]) -> Asked:
-        """Return an embeddings request in the vendor's words. Raises Inexpressible."""
+        """Return an embeddings request in the vendor's words. Raises Inexpressible, or Unspoken."""
 
     def embeddings(self, data: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
         """Return OpenAI's list of embeddings for the vendor's answer."""
@@ -211,8 +219,7 @@ class NativeCodec:
             asked = say(body)
             content = encode_json(asked.body)
         except ValueError as error:  # also of a number beyond all numbers, and of half a character
-            why = error if isinstance(error, Inexpressible) else "the request is not valid JSON"
-            return Failure(target, Fault.ROUTING, 400, f"{target.provider}: {why}")
+            return inexpressible(target, request, error)
         if asked.dropped and target.strict_params:
             names = ", ".join(asked.dropped)
             message = f"{target.provider} has no words for {names}, and strict_params is set"
@@ -407,6 +414,14 @@ def unsupported(target: Target, path: str) -> Failure:
     """Return the failure of an endpoint that a vendor does not have; counts as 500."""
     message = f"{path} is not supported by {target.provider}"
     return Failure(target, Fault.ROUTING, 500, message)
+
+
+def inexpressible(target: Target, request: Request, error: ValueError) -> Failure:
+    """Return the failure of a request that a vendor's language, or JSON, cannot say."""
+    if isinstance(error, Unspoken):
+        return unsupported(target, request.path)
+    why = error if isinstance(error, Inexpressible) else "the request cannot be written as JSON"
+    return Failure(target, Fault.ROUTING, 400, f"{target.provider}: {why}")
 
 
 def withheld(data: Mapping[str, Any]) -> bool:
