@@ -63,7 +63,11 @@ def check_calls(contents: list[dict[str, Any]]) -> None:
         asked = [pair(part["functionCall"]) for part in turn["parts"] if "functionCall" in part]
         if asked:
             assert following is not None
-            told = [part["functionResponse"] for part in following["parts"] if "functionResponse" in part]
+            told = [
+                part["functionResponse"]
+                for part in following["parts"]
+                if "functionResponse" in part
+            ]
             assert sorted(map(pair, told)) == sorted(asked)
 
 

@@ -122,9 +122,8 @@ def either(mapping: dict[str, Any], name: str) -> Any:
 def call_of(row: Row) -> dict[str, Any]:
     """Return a recorded request as arguments of `chat.completions.create`."""
     request = row.request
-    messages: list[dict[str, Any]] = []
-    for part in (request.get("systemInstruction") or {}).get("parts", ()):
-        messages.append({"role": "system", "content": part["text"]})
+    system = (request.get("systemInstruction") or {}).get("parts", ())
+    messages = [{"role": "system", "content": part["text"]} for part in system]
     for content in request["contents"]:
         messages += said_by(content)
     told: dict[str, Any] = {"model": row.model, "messages": messages}
@@ -145,8 +144,15 @@ def tools_of(request: dict[str, Any]) -> list[dict[str, Any]]:
         for each in either(tool, "functionDeclarations") or ():
             schema = either(each, "parametersJsonSchema")
             function = {"name": each["name"], "description": each.get("description")}
-            made.append({"type": "function", "function": function | ({"parameters": schema} if schema else {})})
-        made += [{key: value} for key, value in tool.items() if key in ("googleSearch", "codeExecution")]
+            made.append(
+                {
+                    "type": "function",
+                    "function": function | ({"parameters": schema} if schema else {}),
+                }
+            )
+        made += [
+            {key: value} for key, value in tool.items() if key in ("googleSearch", "codeExecution")
+        ]
     return made
 
 
@@ -157,11 +163,18 @@ def said_by(content: dict[str, Any]) -> list[dict[str, Any]]:
             texts.append(part["text"])
         elif call := either(part, "functionCall"):
             function = {"name": call["name"], "arguments": json.dumps(call.get("args", {}))}
-            calls.append({"id": call.get("id", call["name"]), "type": "function", "function": function})
+            calls.append(
+                {"id": call.get("id", call["name"]), "type": "function", "function": function}
+            )
         elif result := either(part, "functionResponse"):
             told = json.dumps(result.get("response"))
-            results.append({"role": "tool", "tool_call_id": result.get("id", result["name"]), "content": told})
+            results.append(
+                {"role": "tool", "tool_call_id": result.get("id", result["name"]), "content": told}
+            )
     if content["role"] == "model":
-        return [{"role": "assistant", "content": "".join(texts) or None} | ({"tool_calls": calls} if calls else {})]
+        return [
+            {"role": "assistant", "content": "".join(texts) or None}
+            | ({"tool_calls": calls} if calls else {})
+        ]
     said = [{"role": "user", "content": "\n".join(texts)}] if texts else []
     return results + said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import openai
@@ -36,7 +37,9 @@ def server() -> Iterator[Loopback]:
 
 
 def settings_of(server: Loopback, row: Row) -> dict[str, Any]:
-    fields = {"vertex_project_id": "p", "vertex_region": "global"} if row.provider == "vertex-ai" else {}
+    fields = (
+        {"vertex_project_id": "p", "vertex_region": "global"} if row.provider == "vertex-ai" else {}
+    )
     target = {"provider": row.provider, "api_key": KEY, "custom_host": server.url, **fields}
     return {"config": {"strategy": {"mode": "single"}, "targets": [target]}}
 
@@ -50,7 +53,7 @@ def gathered(chunks: Any) -> ChatCompletion:
     state = ChatCompletionStreamState()
     for chunk in chunks:
         state.handle_chunk(chunk)
-    return state.get_final_completion()
+    return state.current_completion_snapshot
 
 
 def differences(row: Row, completion: ChatCompletion) -> Iterator[str]:
@@ -104,6 +107,13 @@ async def test_every_recorded_chat_is_the_same_asynchronously(recordings, server
     assert not found, "\n".join(found)
 
 
+def ask(client: Portkey, row: Row) -> None:
+    if row.is_chat:
+        client.chat.completions.create(**call_of(row))
+    else:
+        client.embeddings.create(model=row.model, input="x")
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_recorded_errors_raise_openais_classes_with_the_vendors_words(recordings, server, name):
     classes = {400: openai.BadRequestError, 404: openai.NotFoundError}
@@ -111,11 +121,11 @@ def test_recorded_errors_raise_openais_classes_with_the_vendors_words(recordings
     assert rows
     for row in rows:
         server.reset(lambda _, row=row: row.step)
-        with Portkey(**settings_of(server, row)) as client, pytest.raises(classes[row.status]) as caught:
-            if row.is_chat:
-                client.chat.completions.create(**call_of(row))
-            else:
-                client.embeddings.create(model=row.model, input="x")
+        with (
+            Portkey(**settings_of(server, row)) as client,
+            pytest.raises(classes[row.status]) as caught,
+        ):
+            ask(client, row)
         told = json.loads(row.body)["error"]
         assert caught.value.body["message"] == told["message"]
         assert caught.value.type == caught.value.code == told["status"]
@@ -139,7 +149,9 @@ def test_recorded_embeddings_keep_their_values(recordings, server, name):
         body = json.loads(row.body)
         values = (body.get("embeddings") or [body.get("embedding")])[0]["values"]
         assert result.data[0].embedding == pytest.approx(values, rel=1e-6)
-        assert result.usage.prompt_tokens == body.get("usageMetadata", {}).get("promptTokenCount", 0)
+        assert result.usage.prompt_tokens == body.get("usageMetadata", {}).get(
+            "promptTokenCount", 0
+        )
         assert server.received[0].json == row.request
 
 
@@ -150,13 +162,17 @@ def events_of(answer: dict[str, Any]) -> list[dict[str, Any]]:
     """An answer as the events of a stream: each of its parts in one of its own."""
     events = []
     for candidate in answer["candidates"]:
-        rest = {key: value for key, value in candidate.items() if key not in ("content", "finishReason")}
+        rest = {
+            key: value for key, value in candidate.items() if key not in ("content", "finishReason")
+        }
         for part in candidate.get("content", {}).get("parts", ()):
             halves = [part]
             if "text" in part and len(part["text"]) > 1:
                 halves = [{"text": part["text"][:1]}, {**part, "text": part["text"][1:]}]
                 halves[0] |= {"thought": True} if part.get("thought") else {}
-            events += [{"candidates": [{"content": {"parts": [half], "role": "model"}}]} for half in halves]
+            events += [
+                {"candidates": [{"content": {"parts": [half], "role": "model"}}]} for half in halves
+            ]
         events.append({"candidates": [{**rest, "finishReason": candidate["finishReason"]}]})
     events[-1]["usageMetadata"] = answer["usageMetadata"]
     known = {key: answer[key] for key in ("responseId", "modelVersion") if key in answer}
@@ -167,12 +183,14 @@ def streamed(body: bytes, ask: Ask, cuts: list[int]) -> ChatCompletion:
     reader = Translated(Gemini().frames(), Gemini().translator(ask))
     bounds = [0, *sorted(cuts), len(body)]
     events = []
-    for begin, end in zip(bounds, bounds[1:], strict=False):
+    for begin, end in pairwise(bounds):
         events += reader.feed(body[begin:end])
     events += reader.finish()
     assert reader.complete, reader.malformed
     assert events[-1].data == "[DONE]"
-    return gathered(openai.types.chat.ChatCompletionChunk.model_validate(e.data) for e in events[:-1])
+    return gathered(
+        openai.types.chat.ChatCompletionChunk.model_validate(e.data) for e in events[:-1]
+    )
 
 
 def said(completion: dict[str, Any]) -> dict[str, Any]:
@@ -184,20 +202,31 @@ def said(completion: dict[str, Any]) -> dict[str, Any]:
     })  # fmt: skip
 
 
+def agrees(row: Row, cuts: list[int]) -> None:
+    answer = json.loads(row.body)
+    ask = Ask({"model": row.model, "stream_options": {"include_usage": True}}, 7.0)
+    body = b"".join(
+        b"data: " + json.dumps(event).encode() + b"\r\n\r\n" for event in events_of(answer)
+    )
+    whole = streamed(body, ask, [cut % len(body) for cut in cuts]).model_dump(warnings=False)
+    assert said(whole) == said(Gemini().completion(answer, ask)), row.place
+
+
+def plain(rows: tuple[Row, ...]) -> list[Row]:
+    return [row for row in chats(rows) if not row.streams]
+
+
 @pytest.mark.parametrize("name", FILES)
-@settings(max_examples=3)
-@given(data=st.data())
-def test_streamed_and_plain_decoding_agree(shared_rows, name, data):
-    for row in chats(shared_rows(name)):
-        if row.streams:
-            continue
-        answer = json.loads(row.body)
-        ask = Ask({"model": row.model, "stream_options": {"include_usage": True}}, 7.0)
-        body = b"".join(b"data: " + json.dumps(event).encode() + b"\r\n\r\n" for event in events_of(answer))
-        cuts = data.draw(st.lists(st.integers(0, len(body)), max_size=6))
-        plain = Gemini().completion(answer, ask)
-        whole = streamed(body, ask, cuts).model_dump(warnings=False)
-        assert said(whole) == said(plain), row.place
+def test_streamed_and_plain_decoding_agree_on_every_recorded_answer(recordings, name):
+    for row in plain(recordings(name)):
+        agrees(row, [])
+
+
+@settings(max_examples=60)
+@given(data=st.data(), cuts=st.lists(st.integers(0, 10**6), max_size=8))
+def test_streamed_and_plain_decoding_agree_in_any_chunking(shared_rows, data, cuts):
+    rows = [row for name in FILES for row in plain(shared_rows(name))]
+    agrees(data.draw(st.sampled_from(rows)), cuts)
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +246,11 @@ def test_every_recorded_answer_is_accepted_as_the_next_turn(recordings, name):
         codec = NativeCodec(Gemini())
         ask = Ask(asked, 7.0)
         if row.streams:
-            message = streamed(row.body, ask, []).choices[0].message.model_dump(exclude_none=True, warnings=False)
+            message = (
+                streamed(row.body, ask, [])
+                .choices[0]
+                .message.model_dump(exclude_none=True, warnings=False)
+            )
             message.pop("parsed", None)
         else:
             message = codec.vendor.completion(json.loads(row.body), ask)["choices"][0]["message"]
@@ -225,10 +258,13 @@ def test_every_recorded_answer_is_accepted_as_the_next_turn(recordings, name):
             {"role": "tool", "tool_call_id": call["id"], "content": "fine"}
             for call in message.get("tool_calls", ())
         ]
-        body = {**asked, "messages": [*asked["messages"], message, *results, {"role": "user", "content": "on"}]}
+        body = {
+            **asked,
+            "messages": [*asked["messages"], message, *results, {"role": "user", "content": "on"}],
+        }
         told = codec.vendor.chat(body).body
         check(told)
-        again = [part for part in told["contents"][-2]["parts"] if "thoughtSignature" in part]
+        again = [part for content in told["contents"] for part in content["parts"]]
         assert signatures(again) >= signatures(parts_of(row)), row.place
 
 
