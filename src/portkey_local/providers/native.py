@@ -277,9 +277,6 @@ class NativeCodec:
             "param": None,
             "code": error.code,
             "provider": target.provider,
-            "provider_error": data
-            if data is not None
-            else answer.content[:2000].decode("utf-8", "replace"),
         }
         headers["content-type"] = "application/json"
         return Failure(
@@ -290,7 +287,7 @@ class NativeCodec:
             Answer(
                 answer.status,
                 {name: redact(value, target) for name, value in headers.items()},
-                encode_json(redact_json({"error": told}, target)),
+                error_body(told, data, answer, target),
             ),
             retry_after=error.retry_after if asked is None else asked,
         )
@@ -403,6 +400,16 @@ def error_event(error: VendorError, status: int, data: Any) -> dict[str, Any]:
             "provider_error": data,
         }
     }
+
+
+def error_body(told: Mapping[str, Any], data: Any, answer: Answer, target: Target) -> bytes:
+    """Return an error's body: what it says in OpenAI's terms, and the vendor's own words."""
+    text = answer.content[:2000].decode("utf-8", "replace")
+    whole = {"error": {**told, "provider_error": text if data is None else data}}
+    try:
+        return encode_json(redact_json(whole, target))
+    except ValueError:  # it holds numbers that some take for JSON, and others do not
+        return encode_json(redact_json({"error": {**told, "provider_error": text}}, target))
 
 
 def translated(request: Request) -> bool:
