@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Final
 
 from portkey_local.providers.completion import (
@@ -38,6 +39,7 @@ FILTERED: Final = frozenset(
         "LANGUAGE", "MODEL_ARMOR", "PROHIBITED_CONTENT", "RECITATION", "SAFETY", "SPII",
     }
 )  # fmt: skip
+NEVER: Final = -9999.0  # OpenAI's number for what has no chance at all
 OWN_PARTS: Final = ("toolCall", "toolResponse", "executableCode", "codeExecutionResult")
 
 
@@ -84,6 +86,8 @@ class Voice:
 
     def _think(self, text: str, signature: Any, delta: _Delta) -> None:
         delta.thoughts += text
+        if not text and not isinstance(signature, str):
+            return
         if not self._thinking:
             self._detail(delta, {"type": "reasoning.text", "text": text})
         elif delta.details:
@@ -261,4 +265,5 @@ def logprobs_of(candidate: Mapping[str, Any]) -> dict[str, Any] | None:
 def _likely(token: Mapping[str, Any]) -> dict[str, Any]:
     text = token["token"]
     spelt = list(text.encode("utf-8", "replace"))
-    return {"token": text, "logprob": token.get("logProbability", 0.0), "bytes": spelt}
+    likely = float(token.get("logProbability", 0.0))
+    return {"token": text, "logprob": likely if isfinite(likely) else NEVER, "bytes": spelt}

@@ -162,7 +162,9 @@ def _remembered(message: Mapping[str, Any]) -> tuple[list[Part], list[str], dict
         return parts, unbound, signatures
     for detail in details_of(message, GOOGLE):
         match detail:
-            case {"type": "reasoning.text", "text": str(text), **rest}:
+            case {"type": "reasoning.text", "text": str(text), **rest} if text or rest.get(
+                "signature"
+            ):
                 signed = {"thoughtSignature": rest["signature"]} if rest.get("signature") else {}
                 parts.append({"text": text, "thought": True, **signed})
             case {"type": "reasoning.part", "part": Mapping() as part}:

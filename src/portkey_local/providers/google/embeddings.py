@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Final
 
 from portkey_local.providers.completion import embedding_list
@@ -45,7 +46,7 @@ def embeddings(data: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
         tokens = sum(int(each.get("statistics", {}).get("token_count", 0)) for each in told)
     else:
         told = data["embeddings"] if "embeddings" in data else [data["embedding"]]
-    if not told:
+    if not told or not all(isfinite(sum(each["values"])) for each in told):
         raise Unreadable("no embedding in it")
     return embedding_list(
         [each["values"] for each in told],
