@@ -20,7 +20,6 @@ __all__ = ["GoogleSigner", "signer"]
 
 SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 FIELD: Final = "vertex_service_account_json"
-KEY_FILE: Final = "GOOGLE_APPLICATION_CREDENTIALS"
 SECONDS: Final = 10.0  # for one answer of a token server
 MISSING: Final = 'needs google-auth: pip install "portkey-local[vertex]", or set api_key to a token'
 
@@ -29,6 +28,7 @@ def signer(
     provider: str, fields: Mapping[str, Any], environment: Mapping[str, str]
 ) -> GoogleSigner:
     """Return who signs in to Google Cloud. Raises NoCredentials."""
+    del environment  # google-auth looks for this machine's credentials itself
     try:
         from google.auth.exceptions import GoogleAuthError
         from google.oauth2.service_account import Credentials
@@ -36,7 +36,7 @@ def signer(
         raise NoCredentials("api_key", f"{provider!r} {MISSING}") from None
     told = fields.get(FIELD)
     if not told:
-        return GoogleSigner(None, environment.get(KEY_FILE))
+        return GoogleSigner()
     try:
         account = json.loads(told) if isinstance(told, str) else dict(told)
         make: Any = Credentials.from_service_account_info  # which says nothing of its types
@@ -49,10 +49,9 @@ def signer(
 class GoogleSigner:
     """Signs messages in with an access token of Google Cloud; safe across threads."""
 
-    def __init__(self, credentials: Any, key_file: str | None = None) -> None:
-        """Take credentials; without any, those of `key_file` or of this machine are used."""
+    def __init__(self, credentials: Any = None) -> None:
+        """Take credentials; without any, those of this machine are looked for."""
         self._credentials = credentials
-        self._key_file = key_file
         self._fetching = threading.Lock()
 
     def ready(self) -> bool:
@@ -61,14 +60,12 @@ class GoogleSigner:
 
     def sign(self, target: Target, packet: Packet) -> Packet | Failure:
         """Return the message with its token, or why there is none. May wait for a token server."""
-        from google.auth.exceptions import GoogleAuthError
-
         try:
             if not self.ready():
                 self._fetch()
             headers = dict(packet.headers)
             self._credentials.apply(headers)
-        except (GoogleAuthError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - google-auth stumbles over odd answers in many ways
             # The words of the error are left out: they may quote the token server's.
             message = f"no access token of Google Cloud could be had ({type(error).__name__})"
             return Failure(target, Fault.SIGN_IN, 401, message, cause=error)
@@ -80,19 +77,16 @@ class GoogleSigner:
                 return
             ask = _ask_over_httpx
             if self._credentials is None:
-                self._credentials = _of_this_machine(self._key_file, ask)
+                self._credentials = _of_this_machine(ask)
             self._credentials.refresh(ask)
 
 
-def _of_this_machine(key_file: str | None, ask: Any) -> Any:
+def _of_this_machine(ask: Any) -> Any:
     """Return application default credentials: a key file's, gcloud's, or those of the server."""
     import google.auth
 
     library: Any = google.auth  # which says nothing of its types
-    if key_file:
-        found, _ = library.load_credentials_from_file(key_file, scopes=SCOPES, request=ask)
-    else:
-        found, _ = library.default(scopes=SCOPES, request=ask)
+    found, _ = library.default(scopes=SCOPES, request=ask)
     return found
 
 

@@ -321,11 +321,13 @@ def test_the_key_travels_in_a_header_and_the_model_in_the_path(provider):
 
 
 def test_strict_params_refuses_what_would_be_dropped(provider):
-    with Portkey(
-        provider="google", api_key=KEY, custom_host=provider.url, config={"strict_params": True}
-    ) as portkey:
-        with pytest.raises(openai.BadRequestError, match="logit_bias"):
-            portkey.chat.completions.create(model=MODEL, messages=MESSAGES, logit_bias={"1": 1})
+    with (
+        Portkey(
+            provider="google", api_key=KEY, custom_host=provider.url, config={"strict_params": True}
+        ) as portkey,
+        pytest.raises(openai.BadRequestError, match="logit_bias"),
+    ):
+        portkey.chat.completions.create(model=MODEL, messages=MESSAGES, logit_bias={"1": 1})
     assert not provider.received
 
 
@@ -373,6 +375,6 @@ def test_every_text_is_embedded_in_one_message(provider):
 
 
 def test_tokens_cannot_be_embedded(provider):
-    with Portkey(provider="google", api_key=KEY, custom_host=provider.url) as portkey:
-        with pytest.raises(openai.BadRequestError, match="texts alone"):
-            portkey.embeddings.create(model="gemini-embedding-001", input=[1, 2])
+    portkey = Portkey(provider="google", api_key=KEY, custom_host=provider.url)
+    with portkey, pytest.raises(openai.BadRequestError, match="texts alone"):
+        portkey.embeddings.create(model="gemini-embedding-001", input=[1, 2])
