@@ -161,19 +161,24 @@ def _remembered(message: Mapping[str, Any]) -> tuple[list[Part], list[str], dict
     if "reasoning_details" not in message:
         return parts, unbound, signatures
     for detail in details_of(message, GOOGLE):
-        match detail:
-            case {"type": "reasoning.text", "text": str(text), **rest} if text or rest.get(
-                "signature"
-            ):
-                signed = {"thoughtSignature": rest["signature"]} if rest.get("signature") else {}
-                parts.append({"text": text, "thought": True, **signed})
-            case {"type": "reasoning.part", "part": Mapping() as part}:
-                parts.append(dict(part))
-            case {"type": "reasoning.encrypted", "data": str(data), "id": str(id)}:
-                signatures[id] = data
-            case {"type": "reasoning.encrypted", "data": str(data)}:
+        kind, data, call = detail.get("type"), detail.get("data"), detail.get("id")
+        if kind == "reasoning.encrypted" and isinstance(data, str):
+            if isinstance(call, str):
+                signatures[call] = data
+            else:
                 unbound.append(data)
+        elif kind == "reasoning.part" and isinstance(part := detail.get("part"), Mapping):
+            parts.append(dict(part))
+        elif kind == "reasoning.text":
+            parts += _thought(detail.get("text") or "", detail.get("signature"))
     return parts, unbound, signatures
+
+
+def _thought(text: Any, signature: Any) -> list[Part]:
+    if not isinstance(text, str) or not (text or signature):
+        return []
+    signed = {"thoughtSignature": signature} if isinstance(signature, str) and signature else {}
+    return [{"text": text, "thought": True, **signed}]
 
 
 # --- what a tool came to

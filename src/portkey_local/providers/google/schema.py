@@ -22,6 +22,7 @@ PLAIN: Final = frozenset(
 ONE: Final = frozenset({"additionalProperties", "items"})  # keywords that hold a schema
 MANY: Final = frozenset({"anyOf", "oneOf", "prefixItems"})  # ... a list of them
 NAMED: Final = frozenset({"$defs", "properties"})  # ... schemas by name
+OBJECT: Final = (dict, Mapping)  # in this order, because the first is told ten times faster
 OLD, NEW = "#/definitions/", "#/$defs/"
 
 
@@ -31,7 +32,7 @@ def cleaned(schema: Any) -> Any:
     >>> cleaned({"const": "a"}), cleaned({"type": "integer", "exclusiveMinimum": 0})
     ({'enum': ['a']}, {'type': 'integer', 'minimum': 1})
     """
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, OBJECT):
         return {} if isinstance(schema, bool) else schema
     told: dict[str, Any] = {}
     rewritten = []
@@ -59,7 +60,7 @@ def _inner(key: str, value: Any) -> Any:
     if key in MANY and isinstance(value, list | tuple):
         new = [cleaned(each) for each in value]
         return value if all(map(_is, new, value)) else new
-    if key in NAMED and isinstance(value, Mapping):
+    if key in NAMED and isinstance(value, OBJECT):
         inner = {name: cleaned(each) for name, each in value.items()}
         return value if all(map(_is, inner.values(), value.values())) else inner
     return None
