@@ -32,6 +32,7 @@ from portkey_local.providers.google.embeddings import options_of, texts_of
 from portkey_local.providers.languages import Settings, Spoken, WrongSetting
 from portkey_local.providers.native import CHAT, EMBEDDINGS, Asked, NativeCodec, unsupported
 from portkey_local.providers.openai import OpenAICodec, judge_error_event, no_model
+from portkey_local.providers.sse import SseReader
 
 __all__ = ["VertexCodec", "speak"]
 
@@ -133,6 +134,9 @@ def _anthropic() -> Codec:
                 path=f"/publishers/anthropic/models/{quote(model, safe='@')}:{method}",
                 body={"anthropic_version": ANTHROPIC_VERSION, **told},
             )
+
+        def native_reader(self, request: Request) -> EventReader:
+            return SseReader(terminal_needed=request.path.endswith("Predict"))
 
     return NativeCodec(MessagesOnVertex())
 

@@ -129,6 +129,26 @@ def test_a_call_of_another_vendors_is_marked_as_unsigned_where_signatures_are_de
     assert "thoughtSignature" not in str(body(OLD, [user(), turn]))
 
 
+def test_what_a_tool_shows_follows_its_result():
+    image = {
+        "type": "image_url",
+        "image_url": {"url": "data:image/png;base64,QUJD", "detail": "low"},
+    }
+    result = {
+        "role": "tool",
+        "tool_call_id": "c",
+        "content": [{"type": "text", "text": "see"}, image],
+    }
+    told = asked(messages=[user(), {"role": "assistant", "tool_calls": [
+        {"id": "c", "function": {"name": "look", "arguments": ""}}]}, result, user("so?")])  # fmt: skip
+    assert told.body["contents"][2]["parts"] == [
+        {"functionResponse": {"id": "c", "name": "look", "response": {"output": "see"}}},
+        {"inlineData": {"mimeType": "image/png", "data": "QUJD"}},
+        {"text": "so?"},
+    ]
+    assert told.dropped == ("messages[2].content[1].image_url.detail",)
+
+
 # --- tools
 
 

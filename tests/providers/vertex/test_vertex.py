@@ -222,6 +222,21 @@ def test_native_paths_begin_at_the_publisher(provider):
     assert provider.received[0].path == BASE + path
 
 
+def test_a_native_stream_of_anthropics_ends_with_its_own_event(provider):
+    whole = [{"type": "message_start", "message": CLAUDE}, {"type": "message_stop"}]
+    path = "/publishers/anthropic/models/claude-3:streamRawPredict"
+
+    def read(events: list[Any]) -> list[Any]:
+        provider.reset(lambda _: Step(events=[json.dumps(event) for event in events]))
+        with client(provider) as portkey:
+            return list(portkey.post(path, cast_to=object, body={"messages": []}, stream=True,
+                                     stream_cls=openai.Stream[object]))  # fmt: skip
+
+    assert read(whole) == whole
+    with pytest.raises(openai.APIError, match="terminal event"):
+        read(whole[:1])
+
+
 def test_errors_are_told_alike_by_every_publisher(provider):
     error = {"error": {"code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED"}}
     provider.reset(lambda _: Step(status=429, json=error))

@@ -159,7 +159,7 @@ def completion(data: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
         choices.append((_message(said, finish), finish))
         logprobs.append(logprobs_of(candidate))
     if not choices:
-        choices, logprobs = [withheld(data, strict=ask.strict)], [None]
+        choices, logprobs = [withheld(data)], [None]
     told = completion_of(
         id=answer_id,
         created=int(ask.wall),
@@ -191,22 +191,25 @@ def _message(said: Mapping[str, Any], finish: str) -> dict[str, Any]:
     return told
 
 
-def withheld(data: Mapping[str, Any], *, strict: bool) -> tuple[dict[str, Any], str]:
+def withheld(data: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Return the choice of an answer that has none, because its prompt was refused."""
     feedback = data.get("promptFeedback")
     reason = feedback.get("blockReason") if isinstance(feedback, Mapping) else None
     if not isinstance(reason, str):
         raise Unreadable("no candidate in it")
-    return message(None), "content_filter" if strict else reason
+    return message(None), "content_filter"
 
 
 def finish_of(reason: Any, voice: Voice, *, strict: bool) -> str:
-    """Return why a candidate ended; one that ended badly before it said anything is no answer."""
+    """Return why a candidate ended; one that ended badly before it said anything is no answer.
+
+    Of one that a filter withheld whole OpenAI's word is told always: a fallback goes by it.
+    """
     if reason is not None and not isinstance(reason, str):
         raise Unreadable("a finish reason that is no word")
     if not voice.said and reason not in FILTERED and reason not in ("STOP", "MAX_TOKENS"):
         raise Unreadable("a candidate that says nothing and was not stopped by a filter")
-    if not strict and reason:
+    if not strict and reason and (voice.said or reason not in FILTERED):
         return reason
     if reason == "MAX_TOKENS":
         return "length"

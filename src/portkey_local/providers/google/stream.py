@@ -74,7 +74,7 @@ class GeminiTranslator:
             self._chunks.model = str(data["modelVersion"])
         self.usage = counted(data.get("usageMetadata")) or self.usage
         if not self._voices and "blockReason" in (data.get("promptFeedback") or ()):
-            self._blocked = withheld(data, strict=self._ask.strict)
+            self._blocked = withheld(data)
 
     def _hear(self, index: int, candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
         voice = self._voices.get(index)
