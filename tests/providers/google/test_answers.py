@@ -168,6 +168,25 @@ def test_in_a_stream_only_the_first_delta_of_a_detail_names_whose_it_is():
     ]
 
 
+def test_what_a_search_found_is_cited_by_characters():
+    text = "Ö is a letter"
+    grounding = {
+        "groundingChunks": [
+            {"web": {"uri": "https://a.test", "title": "A"}},
+            {"retrievedContext": {}},
+        ],
+        "groundingSupports": [
+            {"segment": {"startIndex": 3, "endIndex": 5}, "groundingChunkIndices": [0, 1, 7]}
+        ],
+    }
+    piece = answer(candidate({"text": text}, groundingMetadata=grounding))
+    cited = [{"type": "url_citation", "url_citation": {
+        "start_index": 2, "end_index": 4, "url": "https://a.test", "title": "A"}}]  # fmt: skip
+    assert text[2:4] == "is"
+    assert read_one(piece)[0]["annotations"] == cited
+    assert streamed(piece)[0][-2]["choices"][0]["delta"] == {"annotations": cited}
+
+
 def test_an_image_in_an_answer_is_shown():
     message, finish = read_one(
         answer(candidate({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}))

@@ -1,4 +1,8 @@
-"""Recorded answers of Gemini and of Vertex AI come out as what the vendor's own body says."""
+"""Recorded answers of Gemini and of Vertex AI come out as what the vendor's own body says.
+
+All of generateContent and streamGenerateContent are read, without exception. Left out are countTokens,
+which no chat asks for, and Google's own imitation of OpenAI's API, which is another language.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +84,6 @@ def counts(completion: ChatCompletion) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_recorded_chat_is_what_the_vendor_said(recordings, server, name):
-    """All of them: there are no exceptions."""
     rows, found = chats(recordings(name)), []
     assert len(rows) > 50
     with Portkey(**settings_of(server, rows[0])) as client:

@@ -7,7 +7,7 @@ under the call's id, that of a text without one, the parts of the vendor's own t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final
@@ -19,6 +19,7 @@ from portkey_local.providers.completion import (
     tool_call,
     usage as usage_of,
 )
+from portkey_local.providers.google.citations import citations_of
 from portkey_local.providers.google.tools import Form, form_of
 from portkey_local.providers.native import Ask, Unreadable
 
@@ -156,7 +157,8 @@ def completion(data: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
         voice = Voice(voice_id(answer_id, len(choices)), form)
         said = voice.read((candidate.get("content") or {}).get("parts"))
         finish = finish_of(candidate.get("finishReason"), voice, strict=ask.strict)
-        choices.append((_message(said, finish), finish))
+        cited = citations_of(candidate, said.get("content", ""))
+        choices.append((_message(said, finish, cited), finish))
         logprobs.append(logprobs_of(candidate))
     if not choices:
         choices, logprobs = [withheld(data)], [None]
@@ -177,7 +179,7 @@ def voice_id(answer_id: str, candidate: int) -> str:
     return f"{answer_id}_{candidate}" if candidate else answer_id
 
 
-def _message(said: Mapping[str, Any], finish: str) -> dict[str, Any]:
+def _message(said: Mapping[str, Any], finish: str, cited: Sequence[Any]) -> dict[str, Any]:
     calls = said.get("tool_calls", ())
     silent = None if calls or finish not in ("stop", "length") else ""
     told = message(
@@ -188,6 +190,8 @@ def _message(said: Mapping[str, Any], finish: str) -> dict[str, Any]:
     )
     if "images" in said:
         told["images"] = said["images"]
+    if cited:
+        told["annotations"] = cited
     return told
 
 

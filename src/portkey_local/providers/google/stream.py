@@ -19,6 +19,7 @@ from portkey_local.providers.google.answer import (
     voice_id,
     withheld,
 )
+from portkey_local.providers.google.citations import citations_of
 from portkey_local.providers.google.errors import error_of
 from portkey_local.providers.google.tools import form_of
 from portkey_local.providers.native import Ask, Unreadable, error_event
@@ -43,6 +44,8 @@ class GeminiTranslator:
         self._reasons: dict[int, Any] = {}
         self._blocked: tuple[Any, str] | None = None
         self._begun: set[int] = set()
+        self._texts: dict[int, str] = {}
+        self._cited: dict[int, list[Any]] = {}
 
     def take(self, name: str | None, data: Any) -> list[dict[str, Any]]:
         """Return the chunks that an event comes to."""
@@ -84,6 +87,8 @@ class GeminiTranslator:
             voice = Voice(voice_id(self._chunks.id, index), self._form)
             self._voices[index] = voice
         delta = voice.read((candidate.get("content") or {}).get("parts"))
+        text = self._texts[index] = self._texts.get(index, "") + delta.get("content", "")
+        self._cited[index] = citations_of(candidate, text) or self._cited.get(index, [])
         if candidate.get("finishReason"):
             self._reasons[index] = candidate["finishReason"]
             finish_of(self._reasons[index], voice, strict=self._ask.strict)  # or it is unreadable
@@ -118,9 +123,12 @@ class GeminiTranslator:
         return last
 
     def _last(self, index: int, finish: str) -> dict[str, Any]:
-        """Return the last delta of a choice: empty, unless the choice has said nothing at all."""
+        """Return the last delta of a choice: what it cites; the role, if it has said nothing."""
+        last: dict[str, Any] = {"annotations": cited} if (cited := self._cited.get(index)) else {}
+        if index in self._begun:
+            return last
         silent = {"content": ""} if finish in ("stop", "length") else {}
-        return {} if index in self._begun else self._first(index, silent)
+        return self._first(index, silent | last)
 
 
 class NativeReader(SseReader):
