@@ -38,6 +38,7 @@ __all__ = [
 SYSTEM: Final = frozenset({"system", "developer"})
 RAW_ARGUMENTS: Final = "arguments"  # under which arguments that are no JSON object are handed on
 DATA_URL: Final = re.compile(r"data:([^;,]*)((?:;[^;,]*)*?)(;base64)?,", re.IGNORECASE)
+OBJECT: Final = (dict, Mapping)  # in this order, because the first is told ten times faster
 EMPTY_OBJECT: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
 
 
@@ -48,7 +49,7 @@ def messages_of(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Walk a request's messages."""
     messages = body.get("messages")
     if isinstance(messages, list | tuple):
-        yield from (message for message in messages if isinstance(message, Mapping))
+        yield from (message for message in messages if isinstance(message, OBJECT))
 
 
 def parts_of(content: Any) -> list[Mapping[str, Any]]:
@@ -156,7 +157,7 @@ def calls_of(message: Mapping[str, Any]) -> list[Call]:
     """Return the tool calls of an assistant's message, the old `function_call` among them."""
     written = message.get("tool_calls")
     calls = [
-        _call(each) for each in written or () if isinstance(each, Mapping)
+        _call(each) for each in written or () if isinstance(each, OBJECT)
     ] if isinstance(written, list | tuple) else []  # fmt: skip
     old = message.get("function_call")
     if not calls and isinstance(old, Mapping):
@@ -166,7 +167,7 @@ def calls_of(message: Mapping[str, Any]) -> list[Call]:
 
 def _call(written: Mapping[str, Any]) -> Call:
     inner = written.get("function") or written.get("custom")
-    inner = inner if isinstance(inner, Mapping) else {}
+    inner = inner if isinstance(inner, OBJECT) else {}
     told = inner.get("arguments", inner.get("input"))
     name = inner.get("name")
     return Call(
@@ -188,7 +189,7 @@ def arguments_of(told: Any) -> dict[str, Any]:
     if not told.strip():
         return {}
     try:
-        read = from_json(told)
+        read = from_json(told, allow_inf_nan=False)  # no JSON has them, and none can be sent
     except ValueError:
         read = None
     return read if isinstance(read, dict) else {RAW_ARGUMENTS: told}
