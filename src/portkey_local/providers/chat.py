@@ -188,7 +188,7 @@ def arguments_of(told: Any) -> dict[str, Any]:
     if not told.strip():
         return {}
     try:
-        read = from_json(told)
+        read = from_json(told, allow_inf_nan=False)  # no JSON has them, and none can be sent
     except ValueError:
         read = None
     return read if isinstance(read, dict) else {RAW_ARGUMENTS: told}
