@@ -256,7 +256,7 @@ class NativeCodec:
         except ValueError:
             data = None
         try:
-            error = self.vendor.error(answer.status, data)
+            error = self.error_of(answer, data)
         except ODD:
             error = VendorError("")
         headers = {**answer.headers, **self.vendor.limits(answer.headers, wall)}
@@ -284,6 +284,10 @@ class NativeCodec:
             ),
             retry_after=error.retry_after if asked is None else asked,
         )
+
+    def error_of(self, answer: Answer, data: Any) -> VendorError:
+        """Return what an error answer says; `data` is its body, decoded."""
+        return self.vendor.error(answer.status, data)
 
     # --- streams
 
