@@ -21,7 +21,7 @@ from portkey_local.providers.bedrock.blocks import (
     native_block,
 )
 from portkey_local.providers.bedrock.models import Model
-from portkey_local.providers.chat import SYSTEM, calls_of, messages_of, parts_of
+from portkey_local.providers.chat import calls_of, messages_of, parts_of
 from portkey_local.providers.completion import BEDROCK, details_of
 
 __all__ = ["Conversation", "conversation"]
@@ -46,15 +46,15 @@ class Conversation:
 
     def add(self, message: Mapping[str, Any], place: str) -> None:
         """Add a message of OpenAI's; `place` is what to call it."""
-        role = message.get("role")
-        if role in SYSTEM:
-            self._instruct(message, place)
-        elif role == "assistant":
-            self._extend("assistant", self._answer(message, place))
-        elif role in ("tool", "function"):
-            self._result(message, place)
-        else:
-            self._extend("user", self._asked(message, place))
+        match message.get("role"):
+            case "system" | "developer":
+                self._instruct(message, place)
+            case "assistant":
+                self._extend("assistant", self._answer(message, place))
+            case "tool" | "function":
+                self._result(message, place)
+            case _:
+                self._extend("user", self._asked(message, place))
 
     def _extend(self, role: str, blocks: list[Any]) -> None:
         if not blocks:

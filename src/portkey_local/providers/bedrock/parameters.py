@@ -113,7 +113,7 @@ def _pass_on(made: Parameters) -> None:
 def _for_model(made: Parameters, name: str, value: Any) -> None:
     if name == "top_k" and made.model.family == "nova":
         made.additional["inferenceConfig"] = {
-            **made.additional.get("inferenceConfig", {}),
+            **_object(made.additional.get("inferenceConfig")),
             "topK": value,
         }
     elif name == "anthropic_beta" and isinstance(value, str):
@@ -128,7 +128,7 @@ def _silent(name: str, value: Any) -> bool:
 
 def _tier(made: Parameters) -> None:
     tier = made.body.get("service_tier")
-    if tier in TIERS:
+    if isinstance(tier, str) and tier in TIERS:
         made.fields.setdefault("serviceTier", {"type": tier})
     elif tier not in (None, "auto", "default"):
         made.drop("service_tier")
@@ -141,7 +141,8 @@ def _think(made: Parameters, messages: list[dict[str, Any]]) -> None:
     effort = made.body.get("reasoning_effort")
     if effort in (None, "none"):
         return
-    chosen = _effort(made, effort, messages) if effort in EFFORTS else None
+    known = isinstance(effort, str) and effort in EFFORTS
+    chosen = _effort(made, effort, messages) if known else None
     if chosen is None:
         made.drop("reasoning_effort")
     else:
@@ -164,7 +165,7 @@ def _effort(made: Parameters, effort: str, messages: list[dict[str, Any]]) -> di
 
 def _claude(made: Parameters, effort: str, messages: list[dict[str, Any]]) -> dict[str, Any] | None:
     if made.model.adaptive:
-        told = made.additional.get("output_config") or {}
+        told = _object(made.additional.get("output_config"))
         return {
             "thinking": {"type": "adaptive"},
             "output_config": {"effort": EFFORTS[effort], **told},
@@ -230,7 +231,11 @@ def _tag(made: Parameters) -> None:
         else:
             made.drop(f"metadata.{key}")
     if tags:
-        made.fields["requestMetadata"] = {**tags, **made.fields.get("requestMetadata", {})}
+        made.fields["requestMetadata"] = {**tags, **_object(made.fields.get("requestMetadata"))}
+
+
+def _object(told: Any) -> Mapping[str, Any]:
+    return told if isinstance(told, Mapping) else {}
 
 
 def _pairs(metadata: Any) -> Iterator[tuple[str, Any]]:

@@ -40,10 +40,9 @@ def chat(body: Mapping[str, Any], id: str, model: Model, beta: tuple[str, ...] =
         made["additionalModelRequestFields"] = asked.additional
     made |= asked.fields
     if offered.text_format is not None:
-        made["outputConfig"] = {
-            **(made.get("outputConfig") or {}),
-            "textFormat": offered.text_format,
-        }
+        given = made.get("outputConfig")
+        rest = given if isinstance(given, Mapping) else {}
+        made["outputConfig"] = {**rest, "textFormat": offered.text_format}
     operation = "converse-stream" if body.get("stream") is True else "converse"
     dropped = dict.fromkeys([*said.dropped, *asked.dropped, *offered.dropped])
     return Asked(path_of(id, operation), made, tuple(dropped))
