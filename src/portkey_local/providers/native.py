@@ -253,7 +253,8 @@ class NativeCodec:
         """Return the failure of an error answer: OpenAI's shape, with the vendor's own inside."""
         try:
             data = decode_json(answer.content)
-        except ValueError:
+            encode_json(data)  # what JSON does not have, such as NaN, is quoted as text
+        except (RecursionError, ValueError):
             data = None
         try:
             error = self.error_of(answer, data)

@@ -44,7 +44,7 @@ class BinaryEvents:
         for message in messages:
             try:
                 event = event_of(message)
-            except ValueError as error:
+            except (RecursionError, ValueError) as error:
                 self.malformed = str(error)
                 break
             events.append(self._judged(event))

@@ -40,7 +40,7 @@ class Conversation:
         self.dropped: list[str] = []
         self.called: dict[str, None] = {}
         self._model = model
-        self._ids: dict[str, str] = {}
+        self._ids: dict[str, list[str]] = {}  # of calls that are not answered yet
         self._taken: set[str] = set()
         self._documents: set[str] = set()
 
@@ -164,7 +164,7 @@ class Conversation:
         if not isinstance(told, str):
             told = f"call_{message.get('name')}"
         result: dict[str, Any] = {
-            "toolUseId": self._ids.get(told) or fit_id(told),
+            "toolUseId": waiting.pop(0) if (waiting := self._ids.get(told)) else fit_id(told),
             "content": [each for each in self._said(message, place) if "cachePoint" not in each],
         }
         if message.get("is_error") is True and self._model.tells_failures:
@@ -191,7 +191,7 @@ class Conversation:
             made = fit_id(f"{base}_{number}")
             number += 1
         self._taken.add(made)
-        self._ids[told] = made
+        self._ids.setdefault(told, []).append(made)
         return made
 
 
