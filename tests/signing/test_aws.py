@@ -221,6 +221,7 @@ def test_a_region_of_the_environment_will_do():
         ({**REGION, "aws_secret_access_key": SECRET}, "aws_access_key_id", "go together"),
         ({**REGION, "aws_auth_type": "assumedRole"}, "aws_role_arn", "assume a role"),
         ({**REGION, **KEYS, "aws_auth_type": "magic"}, "aws_auth_type", "assumedRole"),
+        ({**REGION, "aws_auth_type": "apiKey"}, "api_key", "not set"),
     ],
 )
 def test_what_is_missing_is_named_at_construction(fields, field, words):

@@ -28,7 +28,7 @@ KEY_VARIABLES: Final[Mapping[str, str]] = {
     "aws_session_token": "AWS_SESSION_TOKEN",
 }
 ASSUMED: Final = "assumedRole"
-CHAIN: Final = frozenset({None, "accessKey", "defaultChain"})
+TYPES: Final = ("accessKey", ASSUMED, "serviceRole", "apiKey")  # as Portkey names them
 SESSION_NAME: Final = "portkey-local"
 STS_LIMITS: Final = {"connect_timeout": 5, "read_timeout": 10, "retries": {"total_max_attempts": 2}}
 SIGNED: Final = ("content-type",)  # beside host and date, which botocore brings
@@ -46,10 +46,8 @@ def signer(provider: str, fields: Mapping[str, Any], environment: Mapping[str, s
     fixed = _fixed(fields) or _fixed(
         {name: environment.get(variable) for name, variable in KEY_VARIABLES.items()}
     )
-    if fields.get("aws_auth_type") not in CHAIN | {ASSUMED}:
-        raise NoCredentials("aws_auth_type", f"must be 'accessKey' or {ASSUMED!r}, or left out")
     load = partial(_chain, fixed)
-    if fields.get("aws_auth_type") == ASSUMED or fields.get("aws_role_arn"):
+    if _checked_type(fields) == ASSUMED or fields.get("aws_role_arn"):
         if not fields.get("aws_role_arn"):
             raise NoCredentials("aws_role_arn", f"{provider!r} needs it to assume a role")
         load = partial(
@@ -58,6 +56,15 @@ def signer(provider: str, fields: Mapping[str, Any], environment: Mapping[str, s
     elif fixed is not None:
         return AwsSigner(auth, provider, region, CredentialState(load, fixed))
     return AwsSigner(auth, provider, region, CredentialState(load))
+
+
+def _checked_type(fields: Mapping[str, Any]) -> str | None:
+    told: str | None = fields.get("aws_auth_type")
+    if told is not None and told not in TYPES:
+        raise NoCredentials("aws_auth_type", f"must be one of {', '.join(TYPES)}, or left out")
+    if told == "apiKey":
+        raise NoCredentials("api_key", "is not set, and 'aws_auth_type' says that it signs in")
+    return told
 
 
 def _library(name: str) -> Any:

@@ -342,6 +342,21 @@ def test_errors_before_any_content_fall_back():
         assert (text, [got.target for got in server.received]) == ("good", ["one", "two"])
 
 
+def test_a_translated_stream_says_that_it_is_one_of_server_sent_events():
+    """Where bytes are read, they are OpenAI's, and so is what they are called."""
+    data = b"".join(stream_of(answer({"text": "x"})))
+    with Loopback() as server:
+        server.reset(lambda _: Step(body=data, content_type=EVENT_STREAM))
+        client = Portkey(provider="bedrock", Authorization="bedrock-test", custom_host=server.url)
+        with client:
+            create = client.chat.completions.with_streaming_response.create
+            with create(**ask(), stream=True) as response:
+                assert response.headers["content-type"] == "text/event-stream"
+                lines = [line for line in response.iter_lines() if line]
+    assert lines[-1] == "data: [DONE]"
+    assert json.loads(lines[0].removeprefix("data: "))["choices"][0]["delta"]["content"] == "x"
+
+
 def test_native_endpoints_pass_through():
     data = answer({"text": "x"})
     with Loopback() as server:

@@ -308,6 +308,13 @@ def test_efforts_are_asked_in_the_models_own_way(model, effort, fields):
     assert made.dropped == ()
 
 
+def test_a_nova_that_thinks_hard_takes_no_limits():
+    body = ask(model="us.amazon.nova-2-lite-v1:0", reasoning_effort="high", max_tokens=5, top_p=1)
+    made = packet(body)
+    assert made.dropped == ("max_tokens", "top_p")
+    assert "inferenceConfig" not in json.loads(made.content)
+
+
 def test_an_effort_fits_into_the_limit_of_tokens():
     thinking = encoded(ask(reasoning_effort="high", max_tokens=4000))
     assert thinking["additionalModelRequestFields"]["thinking"]["budget_tokens"] == 3000

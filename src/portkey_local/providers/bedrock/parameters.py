@@ -49,6 +49,7 @@ BUDGETS: Final[Mapping[str, int]] = {
     "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 32768,
 }  # fmt: skip
 LEAST_BUDGET: Final = 1024
+LIMIT: Final = "max_completion_tokens"
 EFFORTS: Final[Mapping[str, str]] = {
     "minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high",
 }  # fmt: skip
@@ -73,6 +74,12 @@ class Parameters:
         """Whether a Claude is to think before it answers."""
         told = self.additional.get("thinking")
         return isinstance(told, Mapping) and told.get("type") in ("enabled", "adaptive")
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether a Nova is to think as much as it can, which takes no limit and no settings."""
+        told = self.additional.get("reasoningConfig")
+        return isinstance(told, Mapping) and told.get("maxReasoningEffort") == "high"
 
     def drop(self, name: str) -> None:
         """Name a parameter that has no words here."""
@@ -189,8 +196,10 @@ def _unthought(messages: list[dict[str, Any]]) -> bool:
 
 def _infer(made: Parameters) -> None:
     limit = limit_of(made.body)
-    if limit is not None:
+    if limit is not None and not made.unbounded:
         made.inference["maxTokens"] = limit
+    elif limit is not None:
+        made.drop("max_tokens" if "max_completion_tokens" not in made.body else LIMIT)
     for name, field in (("temperature", "temperature"), ("top_p", "topP")):
         value = made.body.get(name)
         if value is None:
@@ -212,7 +221,9 @@ def _in_range(value: Any) -> bool:
 
 
 def _clashes(made: Parameters, name: str, value: float) -> bool:
-    """Whether a Claude refuses a setting beside the others."""
+    """Whether the model refuses a setting beside the others."""
+    if made.unbounded:
+        return True
     if name == "temperature":
         return made.thinking and value != 1
     if made.thinking and value < 0.95:
