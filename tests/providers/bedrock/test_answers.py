@@ -19,6 +19,7 @@ from tests.providers.bedrock.helpers import (
     chunked,
     event,
     exception,
+    frame,
     function,
     packet,
     problems,
@@ -489,3 +490,49 @@ def test_calls_of_several_turns_keep_their_ids():
     assert compared(first)["calls"] == compared(second)["calls"] == streamed(data)["calls"]
     again = called("tooluse_1", "f", {})
     assert first["choices"][0]["message"]["tool_calls"][0]["id"] == again["id"]
+
+
+def test_an_error_without_an_exception_is_an_error_event():
+    """A message of the kind "error" has its words in headers."""
+    told = frame(
+        b"", message_type="error", error_code="internalServerException", error_message="no"
+    )
+    [first] = events_of(told)[0]
+    assert (first["error"]["message"], first["error"]["status"]) == ("no", 500)
+    [mute] = events_of(exception("throttlingException", {}))[0]
+    assert mute["error"]["message"] == "Bedrock ended the stream: throttlingException"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        event("messageStop", {"stopReason": 5}),
+        event("contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": {"name": 1, "toolUseId": 2}}}),
+        event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"toolUse": {"input": "{"}}}),
+        event("metadata", {"usage": {"inputTokens": "1", "outputTokens": 1}}),
+        frame(b"[" * 100_000, message_type="event", event_type="metadata"),
+    ],
+    ids=["reason", "call", "unbegun", "usage", "deep"],
+)  # fmt: skip
+def test_events_of_another_shape_are_malformed(told):
+    chunks, reader = events_of(told)
+    assert (chunks, reader.complete) == ([], False)
+    assert reader.malformed
+
+
+def test_events_nobody_knows_are_passed_over():
+    """What Bedrock adds later, and what it says around the content, ends no stream."""
+    more = [
+        event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"citation": {}}}),
+        event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {}}}),
+        event("somethingNew", {"x": 1}),
+    ]
+    assert (
+        gathered(events_of(b"".join([*more, *stream_of(answer({"text": "x"}))]))[0])["content"]
+        == "x"
+    )
+
+
+def test_a_tier_that_served_is_told():
+    told = plain({**answer({"text": "x"}), "serviceTier": {"type": "flex"}})
+    assert told["service_tier"] == "flex"

@@ -394,7 +394,12 @@ def test_strict_tools_where_the_model_keeps_to_schemas():
     assert spec["inputSchema"]["json"]["properties"] == {
         "n": {"type": "integer", "description": "minimum: 0"}
     }
-    assert packet(ask(model=NOVA, tools=[tool])).dropped == ("tools[0].function.strict",)
+    assert packet(ask(model=NOVA, tools=[tool])).dropped == ("tools[0].strict",)
+
+
+def test_functions_of_the_old_form_are_named_by_their_place():
+    body = ask(tools=5, functions=[{"name": "f", "strict": True}], model=NOVA)
+    assert packet(body).dropped == ("functions[0].strict",)
 
 
 def test_tools_of_bedrocks_own_pass_and_others_are_named():

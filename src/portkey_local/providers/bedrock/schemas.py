@@ -102,7 +102,7 @@ def _refuse_recursion(schema: Mapping[str, Any]) -> None:
     defined = {
         f"#/{where}/{name}": each
         for where in ("$defs", "definitions")
-        for name, each in (schema.get(where) or {}).items()
+        for name, each in _named(schema.get(where)).items()
     }
     ways = {name: _references(each) for name, each in defined.items()}
     if "#" in _references(schema):
@@ -117,6 +117,10 @@ def _refuse_recursion(schema: Mapping[str, Any]) -> None:
             if at not in seen:
                 seen.add(at)
                 ahead += ways.get(at, ())
+
+
+def _named(told: Any) -> Mapping[str, Any]:
+    return told if isinstance(told, Mapping) else {}
 
 
 def _references(schema: Any) -> set[str]:

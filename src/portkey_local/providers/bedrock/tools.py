@@ -76,7 +76,7 @@ def tools(body: Mapping[str, Any], model: Model, called: Iterable[str], *, think
             made.dropped.append("tool_choice")
         else:
             offered, others = [], []
-    made.specs = [spec for each in offered for spec in _specs(each, functions, model, made)]
+    made.specs = [spec for each in offered for spec in _specs(each, body, model, made)]
     made.specs += _native(others, body, made)
     if choice is not None and choice.mode == "required" and made.specs:
         made.choice = _must(choice, model) if forcible else None
@@ -109,20 +109,20 @@ def _must(choice: Choice, model: Model) -> dict[str, Any]:
 
 
 def _specs(
-    function: Function, functions: list[Function], model: Model, made: Tools
+    function: Function, body: Mapping[str, Any], model: Model, made: Tools
 ) -> list[dict[str, Any]]:
-    schema: Mapping[str, Any] | None = of_object(function.parameters)
+    schema = function.parameters
     spec: dict[str, Any] = {"name": function.name}
     if function.description:
         spec["description"] = function.description
     if function.strict:
-        kept = closed(function.parameters) if model.structured else None
+        kept = closed(schema) if model.structured else None
         if kept is None:
-            made.dropped.append(f"tools[{functions.index(function)}].function.strict")
+            made.dropped.append(f"{_place(function.written, body)}.strict")
         else:
-            schema = of_object(kept)
+            schema = kept
             spec["strict"] = True
-    spec["inputSchema"] = {"json": schema}
+    spec["inputSchema"] = {"json": of_object(schema)}
     inner = function.written.get("function")
     control = function.written.get("cache_control") or (
         inner.get("cache_control") if isinstance(inner, Mapping) else None
@@ -140,9 +140,18 @@ def _native(
         if len(tool) == 1 and NATIVE.issuperset(tool):
             kept.append(dict(tool))
         else:
-            index = next(at for at, each in enumerate(body["tools"]) if each is tool)
-            made.dropped.append(f"tools[{index}]")
+            made.dropped.append(_place(tool, body))
     return kept
+
+
+def _place(tool: Mapping[str, Any], body: Mapping[str, Any]) -> str:
+    """Return where a tool stands in a request."""
+    for name in ("tools", "functions"):
+        told = body.get(name)
+        for index, each in enumerate(told if isinstance(told, list | tuple) else ()):
+            if each is tool:
+                return f"{name}[{index}]"
+    return "tools"
 
 
 def _open_spec(name: str) -> dict[str, Any]:
