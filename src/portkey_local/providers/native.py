@@ -263,10 +263,11 @@ class NativeCodec:
         """Return the failure of an error answer: OpenAI's shape, with the vendor's own inside."""
         try:
             data = decode_json(answer.content)
-        except ValueError:
+            encode_json(data)  # what JSON does not have, such as NaN, is quoted as text
+        except (RecursionError, ValueError):
             data = None
         try:
-            error = self.vendor.error(answer.status, data)
+            error = self.error_of(answer, data)
         except ODD:
             error = VendorError("")
         headers = {**answer.headers, **self.vendor.limits(answer.headers, wall)}
@@ -291,6 +292,10 @@ class NativeCodec:
             ),
             retry_after=error.retry_after if asked is None else asked,
         )
+
+    def error_of(self, answer: Answer, data: Any) -> VendorError:
+        """Return what an error answer says; `data` is its body, decoded."""
+        return self.vendor.error(answer.status, data)
 
     # --- streams
 
