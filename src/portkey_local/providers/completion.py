@@ -36,6 +36,7 @@ ANTHROPIC: Final = "anthropic-claude-v1"
 BEDROCK: Final = "bedrock-converse-v1"
 GOOGLE: Final = "google-gemini-v1"
 
+COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 OWN_FIELDS: Final = ("reasoning_content", "reasoning_details")  # of messages, beyond OpenAI's
 
 
@@ -86,7 +87,7 @@ def message(
 
 def tool_call(id: str, name: str, arguments: Any) -> dict[str, Any]:
     """Return a tool call; `arguments` may be an object, or its JSON text."""
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    text = arguments if isinstance(arguments, str) else COMPACT.encode(arguments)
     return {"id": id, "type": "function", "function": {"name": name, "arguments": text}}
 
 

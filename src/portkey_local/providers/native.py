@@ -28,6 +28,7 @@ from portkey_local.model import (
     empty,
     merge,
 )
+from portkey_local.providers.chat import Inexpressible
 from portkey_local.providers.openai import (
     EVENT_STREAM,
     OpenAICodec,
@@ -125,10 +126,6 @@ class VendorError:
     type: str | None = None
     code: str | None = None
     retry_after: float | None = None
-
-
-class Inexpressible(ValueError):
-    """A request that a vendor's language cannot say at all; the message says why."""
 
 
 class Unspoken(Inexpressible):
