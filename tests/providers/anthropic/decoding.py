@@ -17,9 +17,8 @@ WALL = 1_700_000_000.0
 
 
 def chat(stream: bool = False, **asked: Any) -> Request:
-    body = {**ASKED, **asked}
-    if stream:
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    streaming = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+    body = {**ASKED, **streaming, **asked}
     return Request("POST", "/chat/completions", body, stream=stream)
 
 
@@ -55,7 +54,7 @@ def accumulated(content: bytes, size: int = 4096, **asked: Any) -> dict[str, Any
     state = ChatCompletionStreamState()
     for data in said:
         state.handle_chunk(ChatCompletionChunk.model_validate(data))
-    return state.get_final_completion().to_dict()
+    return state.current_completion_snapshot.to_dict()
 
 
 def told(completion: dict[str, Any]) -> dict[str, Any]:

@@ -140,9 +140,7 @@ def of_turns(body: dict[str, Any], _: tuple[int, int]) -> Iterator[str]:
 def of_results(before: dict[str, Any], turn: dict[str, Any]) -> Iterator[str]:
     calls = [block["id"] for block in before["content"] if block["type"] == "tool_use"]
     kinds = [block["type"] for block in turn["content"]]
-    results = [
-        block["tool_use_id"] for block in turn["content"] if block["type"] == "tool_result"
-    ]
+    results = [block["tool_use_id"] for block in turn["content"] if block["type"] == "tool_result"]
     if sorted(calls) != sorted(results):
         yield f"calls {calls} and results {results}"
     if kinds[: len(results)] != ["tool_result"] * len(results):

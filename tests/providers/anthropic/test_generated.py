@@ -70,5 +70,3 @@ def test_nothing_given_is_changed():
     before = json.dumps(body)
     encoded(body)
     assert json.dumps(body) == before
-
-

@@ -77,7 +77,7 @@ async def test_every_recorded_answer_comes_out_whole_asynchronously(rows, server
                 state = ChatCompletionStreamState()
                 async for chunk in result:
                     state.handle_chunk(chunk)
-                result = state.get_final_completion()
+                result = state.current_completion_snapshot
             if wrong := differences(row, result):
                 found[row.place] = wrong
     assert found == {}
@@ -87,7 +87,7 @@ def gathered(stream: Any) -> ChatCompletion:
     state = ChatCompletionStreamState()
     for chunk in stream:
         state.handle_chunk(chunk)
-    return state.get_final_completion()
+    return state.current_completion_snapshot
 
 
 def test_recorded_errors_raise_what_openai_raises(rows, server):
