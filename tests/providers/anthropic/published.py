@@ -54,11 +54,11 @@ def walked(value: Any) -> Any:
 def wrong(body: dict[str, Any], version: tuple[int, int]) -> list[str]:
     """Return how a request breaks what Anthropic publishes, for a model of a version."""
     typed = {name: value for name, value in body.items() if name not in SAMPLING}
-    found = []
+    found: list[str] = []
     try:
         walked(adapter(body.get("stream") is True).validate_python(typed, strict=False))
     except ValidationError as error:
-        found.append(f"types: {error.errors()[:3]}")
+        return [f"types: {error.errors()[:3]}"]
     for rule in (of_sampling, of_thinking, of_tools, of_turns, of_texts, of_schemas):
         found += rule(body, version)
     return found
