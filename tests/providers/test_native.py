@@ -161,9 +161,10 @@ def test_what_is_dropped_is_named_or_refused():
 
 
 def test_an_unsupported_endpoint_is_not_retried(provider, toy):
-    with Portkey(config=config(provider, retry={"attempts": 3})) as client:
-        with pytest.raises(openai.OpenAIError, match="not supported"):
-            client.embeddings.create(model="m", input="x")
+    retried = config(provider, retry={"attempts": 3})
+    unsupported = pytest.raises(openai.OpenAIError, match="not supported")
+    with Portkey(config=retried) as client, unsupported:
+        client.embeddings.create(model="m", input="x")
     assert provider.received == []
 
 
@@ -299,9 +300,9 @@ def keyless(provider) -> dict[str, Any]:
 
 
 def test_a_sign_in_that_fails_is_a_401(provider, unsigned):
-    with Portkey(config=keyless(provider)) as client:
-        with pytest.raises(openai.AuthenticationError, match="no credentials here"):
-            client.chat.completions.create(**ASK)
+    refused = pytest.raises(openai.AuthenticationError, match="no credentials here")
+    with Portkey(config=keyless(provider)) as client, refused:
+        client.chat.completions.create(**ASK)
     assert provider.received == []
 
 

@@ -82,24 +82,30 @@ def of_sampling(body: dict[str, Any], version: tuple[int, int]) -> Iterator[str]
 def of_thinking(body: dict[str, Any], version: tuple[int, int]) -> Iterator[str]:
     told = body.get("thinking", {"type": "disabled"})
     if told["type"] == "enabled":
-        if version >= (4, 7) or version < (3, 7):
-            yield "a budget for a model that takes none"
-        if not 1024 <= told["budget_tokens"] < body["max_tokens"]:
-            yield "a budget out of range"
-        if body.get("tool_choice", {}).get("type") in ("any", "tool"):
-            yield "a forced tool beside a budget of thinking"
-        turns = body["messages"]
-        if turns[-1]["content"][0]["type"] == "tool_result":
-            begun = turns[-2]["content"][0]["type"]
-            if begun not in ("thinking", "redacted_thinking"):
-                yield "a budget of thinking in a run of tools without thinking"
+        yield from of_budget(body, told, version)
     if told["type"] == "adaptive" and version < (4, 6):
         yield "adaptive thinking for an older model"
     if told["type"] != "disabled" and any(name in body for name in SAMPLING):
         yield "sampling beside thinking"
     effort = body.get("output_config", {}).get("effort")
-    if effort and version < (4, 6) or effort == "xhigh" and version < (4, 7):
+    if (effort and version < (4, 6)) or (effort == "xhigh" and version < (4, 7)):
         yield "an effort that the model does not have"
+
+
+def of_budget(
+    body: dict[str, Any], told: dict[str, Any], version: tuple[int, int]
+) -> Iterator[str]:
+    if version >= (4, 7) or version < (3, 7):
+        yield "a budget for a model that takes none"
+    if not 1024 <= told["budget_tokens"] < body["max_tokens"]:
+        yield "a budget out of range"
+    if body.get("tool_choice", {}).get("type") in ("any", "tool"):
+        yield "a forced tool beside a budget of thinking"
+    turns = body["messages"]
+    if turns[-1]["content"][0]["type"] == "tool_result":
+        begun = turns[-2]["content"][0]["type"]
+        if begun not in ("thinking", "redacted_thinking"):
+            yield "a budget of thinking in a run of tools without thinking"
 
 
 def of_tools(body: dict[str, Any], _: tuple[int, int]) -> Iterator[str]:

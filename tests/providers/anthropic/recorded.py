@@ -65,9 +65,9 @@ def rows_of(shared: Path) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def assembled(text: str) -> dict[str, Any]:
+def assembled(stream: str) -> dict[str, Any]:
     """Put a message together as Anthropic's documentation says."""
-    events = [json.loads(line[5:]) for line in text.splitlines() if line.startswith("data:")]
+    events = [json.loads(line[5:]) for line in stream.splitlines() if line.startswith("data:")]
     message: dict[str, Any] = {}
     written: dict[int, str] = {}
     for event in events:
@@ -77,18 +77,19 @@ def assembled(text: str) -> dict[str, Any]:
             case {"type": "content_block_start", "content_block": block}:
                 message["content"].append(dict(block))
             case {"type": "content_block_delta", "index": index, "delta": delta}:
-                block = message["content"][index]
-                for field, value in delta.items():
-                    if field == "partial_json":
-                        written[index] = written.get(index, "") + value
-                    elif field in ("text", "thinking", "signature"):
-                        block[field] += value
+                add(delta, message["content"][index], index, written)
             case {"type": "message_delta", "delta": delta, "usage": usage}:
-                message |= delta
-                message["usage"] = {**message["usage"], **usage}
-    for index, text in written.items():
-        message["content"][index]["input"] = json.loads(text or "{}")
+                message |= {**delta, "usage": {**message["usage"], **usage}}
+    for index, pieces in written.items():
+        message["content"][index]["input"] = json.loads(pieces or "{}")
     return message
+
+
+def add(delta: dict[str, Any], block: dict[str, Any], index: int, written: dict[int, str]) -> None:
+    if "partial_json" in delta:
+        written[index] = written.get(index, "") + delta["partial_json"]
+    for field in delta.keys() & {"text", "thinking", "signature"}:
+        block[field] += delta[field]
 
 
 def expected(message: dict[str, Any]) -> dict[str, Any]:

@@ -39,8 +39,8 @@ def messages(draw: st.DrawFn) -> dict[str, Any]:
     content = draw(st.lists(thoughts, max_size=2)) + draw(st.lists(blocks, max_size=3))
     calls = draw(st.lists(st.tuples(names, arguments), max_size=3))
     content += [
-        {"type": "tool_use", "id": f"toolu_{number}", "name": name, "input": json.loads(input)}
-        for number, (name, input) in enumerate(calls)
+        {"type": "tool_use", "id": f"toolu_{number}", "name": name, "input": json.loads(given)}
+        for number, (name, given) in enumerate(calls)
     ]
     stop = "tool_use" if calls else draw(st.sampled_from(STOPS))
     counts = st.integers(0, 9000)

@@ -216,11 +216,11 @@ anything = st.recursive(
 KINDS = ["text", "tool_use", "thinking", "redacted_thinking", "server_tool_use", "new"]
 near_blocks = st.fixed_dictionaries(
     {"type": st.sampled_from(KINDS)},
-    optional={name: anything for name in ("text", "input", "name", "id", "thinking", "data")},
+    optional=dict.fromkeys(("text", "input", "name", "id", "thinking", "data"), anything),
 )
 near = st.fixed_dictionaries(
     {"content": st.lists(near_blocks, max_size=3) | anything},
-    optional={name: anything for name in ("id", "model", "stop_reason", "usage", "stop_details")},
+    optional=dict.fromkeys(("id", "model", "stop_reason", "usage", "stop_details"), anything),
 )
 
 
@@ -242,7 +242,7 @@ def test_any_error_body_is_a_failure_with_its_status(content, status):
 deltas = st.fixed_dictionaries(
     {"type": st.sampled_from(["text_delta", "input_json_delta", "thinking_delta",
                               "signature_delta", "citations_delta", "new"])},
-    optional={name: anything for name in ("text", "partial_json", "thinking", "signature")},
+    optional=dict.fromkeys(("text", "partial_json", "thinking", "signature"), anything),
 )  # fmt: skip
 near_events = st.one_of(
     anything,

@@ -99,7 +99,7 @@ def test_a_fallback_moves_on_from_an_error_event(provider):
     event = b"event: error\ndata: " + json.dumps(error("overloaded_error")).encode() + b"\n\n"
     provider.reset({"claude": [sse(begun + event)]})
     with Portkey(config=falling_back(provider)) as client:
-        said = [each for each in client.chat.completions.create(**ASK, stream=True)]
+        said = list(client.chat.completions.create(**ASK, stream=True))
     assert "".join(each.choices[0].delta.content or "" for each in said if each.choices)
     assert [request.target for request in provider.received] == ["claude", "other"]
 

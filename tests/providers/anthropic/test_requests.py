@@ -25,8 +25,8 @@ def asked(
     return {**made, "dropped": dropped}
 
 
-def call(id: str, arguments: str = "{}") -> dict[str, Any]:
-    return {"id": id, "type": "function", "function": {"name": "f", "arguments": arguments}}
+def call(named: str) -> dict[str, Any]:
+    return {"id": named, "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
 def result(id: str, content: Any = "done") -> dict[str, Any]:
@@ -34,7 +34,12 @@ def result(id: str, content: Any = "done") -> dict[str, Any]:
 
 
 def calling(*ids: str, **more: Any) -> dict[str, Any]:
-    return {"role": "assistant", "content": None, "tool_calls": [call(id) for id in ids], **more}
+    return {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [call(each) for each in ids],
+        **more,
+    }
 
 
 def test_system_and_developer_messages_are_told_first_and_none_is_lost():
@@ -109,7 +114,7 @@ def test_tool_choice(told, wanted):
     other = {"type": "function", "function": {"name": "g"}}
     made = asked(tools=[TOOL, other], tool_choice=told)
     assert made["tool_choice"] == wanted
-    allowed = isinstance(told, dict) and "allowed_tools" in told or told == NAMED
+    allowed = isinstance(told, dict) and "allowed_tools" in told
     assert [tool["name"] for tool in made["tools"]] == (["f"] if allowed else ["f", "g"])
 
 
