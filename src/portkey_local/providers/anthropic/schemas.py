@@ -18,7 +18,8 @@ KEPT: Final = frozenset(
 )
 MAPS: Final = ("properties", "$defs", "definitions")
 BRANCHES: Final = ("anyOf", "oneOf", "allOf")
-KNOWN: Final = KEPT.union(MAPS, BRANCHES, ("items", "additionalProperties", "format", "minItems"))
+KNOWN: Final = KEPT.union(MAPS, BRANCHES, ("additionalProperties", "items"))
+SAYING: Final = frozenset({"$ref", "allOf", "anyOf", "const", "enum"})  # without a type
 FORMATS: Final = frozenset(
     {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"}
 )
@@ -38,30 +39,32 @@ def closed(schema: Mapping[str, Any]) -> dict[str, Any] | None:
      'additionalProperties': False}
     >>> closed({"type": "object", "additionalProperties": {"type": "string"}})
     """
+    references: set[str] = set()
     try:
-        if _recursive(schema):
-            return None
-        return _closed(schema)
+        made = _closed(schema, references)
     except _Unsayable:
         return None
+    return None if references and _recursive(schema, references) else made
 
 
-def _closed(schema: Any) -> dict[str, Any]:
-    if not isinstance(schema, Mapping):  # true: anything at all
+def _closed(schema: Any, references: set[str]) -> dict[str, Any]:
+    if not isinstance(schema, dict):  # true: anything at all
         raise _Unsayable
     made: dict[str, Any] = {key: value for key, value in schema.items() if key in KEPT}
-    for name in MAPS:
-        if isinstance(inner := schema.get(name), Mapping):
-            made[name] = {key: _closed(each) for key, each in inner.items()}
-    for name in BRANCHES:
-        if isinstance(branches := schema.get(name), list):
-            told = [_closed(each) for each in branches]
-            # No branch of oneOf can be told from another's while decoding.
-            made["anyOf" if name == "oneOf" else name] = told
-    if "items" in schema:
-        made["items"] = _closed(schema["items"])
+    for key, value in schema.items():
+        if key in MAPS and isinstance(value, dict):
+            made[key] = {name: _closed(each, references) for name, each in value.items()}
+        elif key in BRANCHES and isinstance(value, list):
+            # While decoding, no branch of oneOf can be told from another's.
+            told = [_closed(each, references) for each in value]
+            made["anyOf" if key == "oneOf" else key] = told
+        elif key == "items":
+            made[key] = _closed(value, references)
     _close(schema, made)
-    _note(schema, made)
+    if not schema.keys() <= KNOWN:
+        _note(schema, made)
+    if isinstance(reference := schema.get("$ref"), str):
+        references.add(reference)
     return made
 
 
@@ -74,24 +77,24 @@ def _close(schema: Mapping[str, Any], made: dict[str, Any]) -> None:
         if not schema.get("properties") and "additionalProperties" not in schema:
             raise _Unsayable
         made["additionalProperties"] = False
-    elif not made.keys() & {"type", "anyOf", "allOf", "$ref", "enum", "const"}:
+    elif kind is None and made.keys().isdisjoint(SAYING):
         raise _Unsayable
 
 
 def _note(schema: Mapping[str, Any], made: dict[str, Any]) -> None:
     """Tell in the description what decoding cannot keep."""
     notes = {key: value for key, value in schema.items() if key not in KNOWN | SILENT}
-    for key, kept in (("format", schema.get("format") in FORMATS),
-                      ("minItems", schema.get("minItems") in (0, 1))):  # fmt: skip
-        if key in schema:
-            (made if kept else notes)[key] = schema[key]
+    for key, kept in (("format", notes.get("format") in FORMATS),
+                      ("minItems", notes.get("minItems") in (0, 1))):  # fmt: skip
+        if kept:
+            made[key] = notes.pop(key)
     if notes:
         said = ", ".join(f"{key}: {json.dumps(value)}" for key, value in notes.items())
         before = schema.get("description")
         made["description"] = f"{before} ({said})" if isinstance(before, str) else f"({said})"
 
 
-def _recursive(schema: Mapping[str, Any]) -> bool:
+def _recursive(schema: Mapping[str, Any], references: set[str]) -> bool:
     """Whether a reference leads back to itself, or out of the schema."""
     definitions = {
         f"#/{name}/{key}": each
@@ -100,7 +103,7 @@ def _recursive(schema: Mapping[str, Any]) -> bool:
         for key, each in inner.items()
     }
     uses = {place: _references(each) for place, each in definitions.items()}
-    if not _references(schema) <= definitions.keys():
+    if not references <= definitions.keys():
         return True
     while settled := [place for place, used in uses.items() if not used & uses.keys()]:
         for place in settled:

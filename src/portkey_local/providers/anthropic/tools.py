@@ -81,9 +81,7 @@ def offer(
     functions, others = functions_of(body)
     choice = choice_of(body)
     told = Offer([], None, [])
-    names = {each.name for each in functions}
-    if choice is not None and choice.names and names.intersection(choice.names):
-        functions = [each for each in functions if each.name in choice.names]
+    functions = _allowed(functions, choice)
     told.tools = [_tool(each, body, model, told) for each in functions]
     told.tools += _own_tools(others, body, told)
     if form is not None and form.hidden:
@@ -95,6 +93,13 @@ def offer(
         told.choice = {"type": "none"}
     _one_by_one(body, told)
     return told
+
+
+def _allowed(functions: list[Function], choice: Choice | None) -> list[Function]:
+    """Return the functions that may be called; one that must be is named, which is enough."""
+    if choice is None or (choice.mode == "required" and len(choice.names) == 1):
+        return functions
+    return [each for each in functions if each.name in choice.names] or functions
 
 
 def _hide(form: Form, choice: Choice | None, told: Offer, *, thinking: bool) -> None:

@@ -89,14 +89,18 @@ class _Teller:
         role = message.get("role")
         if isinstance(message.get("name"), str) and role not in ("tool", "function"):
             self.told.dropped.append(f"{place}.name")
-        if role in SYSTEM:
-            self.told.system += self._blocks(message, place, texts_only=True)
-        elif role == "assistant":
+        if role == "assistant":
             self._assistant(message, place)
         elif role in ("tool", "function"):
             self._result(message, place)
         else:
-            self._add("user", self._blocks(message, place))
+            blocks = self._content(message.get("content"), place, texts_only=role in SYSTEM)
+            if blocks:
+                _with_cache(blocks[-1], message)
+            if role in SYSTEM:
+                self.told.system += blocks
+            else:
+                self._add("user", blocks)
 
     def _add(self, role: str, blocks: list[dict[str, Any]]) -> None:
         if not blocks:
@@ -108,7 +112,11 @@ class _Teller:
             turns.append({"role": role, "content": blocks})
 
     def _assistant(self, message: Mapping[str, Any], place: str) -> None:
-        blocks = thoughts(message) + self._blocks(message, place)
+        blocks = self._content(message.get("content"), place)
+        if blocks and blocks[-1]["type"] not in THINKING:
+            _with_cache(blocks[-1], message)
+        if "reasoning_details" in message:
+            blocks = thoughts(message) + blocks
         if message.get("audio") is not None:
             self.told.dropped.append(f"{place}.audio")
         for call in calls_of(message):
@@ -128,8 +136,7 @@ class _Teller:
         if not isinstance(called, str):  # the old function messages have the name alone
             called = f"call_{message.get('name')}"
         block: dict[str, Any] = {"type": "tool_result", "tool_use_id": self._known_id(called)}
-        inner = {name: value for name, value in message.items() if name != "cache_control"}
-        if content := self._blocks(inner, place):
+        if content := self._content(message.get("content"), place):
             block["content"] = content
         if isinstance(message.get("is_error"), bool):
             block["is_error"] = message["is_error"]
@@ -137,8 +144,8 @@ class _Teller:
         if not turns or turns[-1]["role"] != "user":
             turns.append({"role": "user", "content": []})
         there = turns[-1]["content"]
-        results = sum(each["type"] == "tool_result" for each in there)
-        there.insert(results, _with_cache(block, message))
+        others = (n for n, each in enumerate(there) if each["type"] != "tool_result")
+        there.insert(next(others, len(there)), _with_cache(block, message))
 
     # --- ids
 
@@ -157,18 +164,14 @@ class _Teller:
 
     # --- contents
 
-    def _blocks(
-        self, message: Mapping[str, Any], place: str, *, texts_only: bool = False
+    def _content(
+        self, content: Any, place: str, *, texts_only: bool = False
     ) -> list[dict[str, Any]]:
-        content = message.get("content")
         if isinstance(content, str):
-            blocks = [_text(content)] if content and not content.isspace() else []
-        else:
-            blocks = []
-            for number, part in enumerate(parts_of(content)):
-                self._part(part, f"{place}.content[{number}]", blocks, texts_only=texts_only)
-        if blocks and "cache_control" in message and blocks[-1]["type"] not in THINKING:
-            _with_cache(blocks[-1], message)
+            return [_text(content)] if content and not content.isspace() else []
+        blocks: list[dict[str, Any]] = []
+        for number, part in enumerate(parts_of(content)):
+            self._part(part, f"{place}.content[{number}]", blocks, texts_only=texts_only)
         return blocks
 
     def _part(
