@@ -29,6 +29,7 @@ TERMINAL_TYPES = frozenset(
         "image_generation.completed",
         "image_edit.completed",
         "message_stop",  # Anthropic's messages
+        "message-end",  # Cohere's chat
     }
 )
 LAST_LINES = (b"data: [DONE]", b"data:[DONE]")
