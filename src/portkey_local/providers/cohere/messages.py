@@ -117,7 +117,7 @@ def _assistant(message: Mapping[str, Any], place: str, dropped: list[str]) -> di
 
 
 def _arguments(call: Call) -> str:
-    """Return a call's arguments as the JSON of an object, as they were written where that is one."""
+    """Return a call's arguments as the JSON of an object: as written, where that is one."""
     inner = call.written.get("function")
     text = inner.get("arguments") if isinstance(inner, Mapping) else None
     if isinstance(text, str) and call.arguments and call.arguments.get(RAW_ARGUMENTS) is not text:
