@@ -1,11 +1,12 @@
 """Watches a whole run for keys in the clear: in log records, exceptions, events and files.
 
-A key counts from the moment a config with it is compiled. What a test writes itself (keys.toml, JSON
+A key counts from the moment a config with it is read, also where it is refused. What a test writes itself (keys.toml, JSON
 and Python files) is left out; whatever the library writes is not.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,12 @@ from portkey_local.client import failures
 from portkey_local.errors import ConfigError
 from portkey_local.events import Guarded
 
+loading: Any = importlib.import_module("portkey_local.config.load")  # its function hides it
 WRITTEN_BY_TESTS = {".json", ".py", ".toml"}
+LOGGERS = ("portkey_local", "openai", "httpx", "httpx2", "aiohttp")  # none is read by default
+# Of a config that is refused, or drawn by chance, only what is surely a key is one.
+BEGINNINGS = ("sk-", "gsk_")
+SHORTEST = 12
 
 
 class LeakWatch(logging.Handler):
@@ -43,8 +49,10 @@ class LeakWatch(logging.Handler):
         if record.name.startswith("httpcore"):
             return  # at DEBUG it shows a provider's answer, which may echo a key: its user asked
         told = record.getMessage()
-        if record.exc_info and record.exc_info[1] is not None:
-            told += repr(record.exc_info[1])
+        error = record.exc_info[1] if record.exc_info else None
+        while error is not None:
+            told += f"{error} {error!r} {getattr(error, '__notes__', '')}"
+            error = error.__cause__ or error.__context__
         self.look("log record", told)
 
     def look_at_files(self, folder: Path) -> None:
@@ -59,14 +67,20 @@ class LeakWatch(logging.Handler):
         root = logging.getLogger()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(portkey_local.compile, "target_of", self._compiling())
+            patch.setattr(loading, "plain", self._reading(loading.plain))
             patch.setattr(failures, "told", self._telling(failures.told))
             patch.setattr(ConfigError, "__init__", self._refusing(ConfigError.__init__))
             patch.setattr(Guarded, "__call__", self._reporting(Guarded.__call__))
             root.addHandler(self)
+            levels = {name: logging.getLogger(name).level for name in LOGGERS}
+            for name in LOGGERS:
+                logging.getLogger(name).setLevel(logging.DEBUG)
             try:
                 yield
             finally:
                 root.removeHandler(self)
+                for name, level in levels.items():
+                    logging.getLogger(name).setLevel(level)
 
     def _compiling(self) -> Callable[..., Any]:
         original = portkey_local.compile.target_of
@@ -77,6 +91,14 @@ class LeakWatch(logging.Handler):
             return target
 
         return target_of
+
+    def _reading(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def plain(source: Any) -> Any:
+            document, problems = original(source)
+            self.secrets.update(_keys_in(document))
+            return document, problems
+
+        return plain
 
     def _telling(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def told(error: Exception, *arguments: Any) -> None:
@@ -98,3 +120,16 @@ class LeakWatch(logging.Handler):
             original(listener, event)
 
         return report
+
+
+def _keys_in(source: Any) -> Iterator[str]:
+    pairs = source.items() if isinstance(source, dict) else ()
+    for name, value in pairs:
+        if name == "api_key" and _surely_a_key(value):
+            yield value
+        for each in value if isinstance(value, list) else [value]:
+            yield from _keys_in(each)
+
+
+def _surely_a_key(value: Any) -> bool:
+    return isinstance(value, str) and len(value) >= SHORTEST and value.startswith(BEGINNINGS)

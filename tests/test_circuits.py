@@ -16,6 +16,7 @@ import openai
 import pytest
 
 from portkey_local import AsyncPortkey, Portkey
+from portkey_local.state import Entry
 from portkey_local.testing import Fault, Loopback, Step, chat_stream
 
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -162,6 +163,37 @@ def _retries(fallback: Any) -> list[Any]:
     return [router for router in fallback.targets if hasattr(router, "jitter")]
 
 
+def test_a_good_answer_that_moves_on_opens_no_way_into_a_circuit(provider):
+    """Only whoever is asked right after it must not turn away; those behind are as open as ever."""
+    provider.reset({"a": [Step()], "b": [BAD], "c": [BAD], "d": [Step()]})
+    routes = config(provider, failure_threshold=1)
+    routes["strategy"]["on_status_codes"] = [200, 503]
+    routes["targets"] += [target(provider, "c"), target(provider, "d")]
+    with Portkey(config=routes) as client:
+        open_circuits(client, "config.targets[2]")
+        ask(client)
+    assert asked(provider) == ["a", "b", "d"]
+
+
+def test_a_good_answer_that_is_retried_opens_no_way_into_a_circuit(provider):
+    """The circuit that opens at the second attempt turns the third one away."""
+    provider.reset({"a": [Step(), BAD]})
+    routes = config(provider, failure_threshold=1)
+    routes["targets"][0]["retry"] = {"attempts": 5, "on_status_codes": [200, 503]}
+    with Portkey(config=routes) as client:
+        for retry in _retries(client._plan.router.root):
+            object.__setattr__(retry, "jitter", lambda *_: 0.0)
+        ask(client)
+    assert asked(provider) == ["a", "a", "b"]
+
+
+def open_circuits(client: Portkey, *paths: str) -> None:
+    """Open the circuits of some targets, from now on."""
+    for breaker in client._plan.router.breakers:
+        if breaker.target.path in paths:
+            breaker.state.opened_at = client._engine.clock()
+
+
 def test_a_target_of_its_own_and_conditional_ones(provider):
     """Alone, a circuit only counts; under a conditional strategy there is none."""
     provider.reset({"a": [BAD]})
@@ -297,4 +329,22 @@ def test_a_child_is_not_held_up_by_a_lock_of_its_parent(provider):
                 free = state._lock.acquire(timeout=2)
                 os._exit(0 if free else 1)
         _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork"
+)
+def test_a_child_waits_for_no_probe_of_its_parent(provider):
+    """The probe that was out when a process was forked never returns in the child."""
+    with Portkey(config=config(provider)) as client:
+        (state, *_) = (breaker.state for breaker in client._plan.router.breakers)
+        state.opened_at = 0.0
+        now = client._engine.clock() + state.cooldown
+        assert state.enter(now, bypass=False)[0] is Entry.PROBE
+        child = os.fork()
+        if child == 0:
+            os._exit(1 if state.blocked(now) else 0)
+        _, status = os.waitpid(child, 0)
+        assert state.blocked(now)
     assert os.waitstatus_to_exitcode(status) == 0

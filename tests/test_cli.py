@@ -159,10 +159,23 @@ def test_every_mistake_is_a_line(run, written):
     lines = told.stderr.splitlines()
     assert [line.split(": ")[:2] for line in lines] == [
         ["error", "config.retry.attemps"],
-        ["error", "config.retry.attempts"],
         ["error", "config.cache"],
     ]
     assert told.stdout == ""
+
+
+def test_what_is_not_built_yet_may_surprise_too(run, written):
+    config = {
+        "provider": "openai",
+        "cache": {"mode": "simple", "max_age": 10**8},
+        "override_params": {"temperature": 0.9},
+    }
+    told = run("check", "--json", written(config))
+    assert told.exit_code == 1
+    found = json.loads(told.stdout)
+    assert [error["path"] for error in found["errors"]] == ["config.cache"]
+    paths = [warning["path"] for warning in found["warnings"]]
+    assert paths == ["config.cache", "config.cache.max_age"]
 
 
 def test_mistakes_as_json(run, written):
@@ -252,10 +265,14 @@ def test_a_provider_nobody_knows(run):
     assert "did you mean 'openai'?" in told.stderr
 
 
-def test_a_provider_that_is_not_spoken_yet(run):
-    told = run("providers", "sagemaker")
-    assert told.exit_code == 0
-    assert "not spoken in this version yet: sagemaker" in told.stderr
+def test_every_provider_is_shown_with_its_address_key_and_endpoints(run):
+    told = json.loads(run("providers", "--json").stdout)
+    assert len(told) >= 70
+    for row in told:
+        assert row["base_url"] or row["places"]
+        assert row["key_variables"] or row["key_optional"]
+        assert row["endpoints"]
+        assert row["signs_in_by"]
 
 
 # --- ask

@@ -285,7 +285,7 @@ def test_every_missing_key_is_named():
 
 
 @pytest.mark.parametrize("how", ["config", "defaults"])
-@pytest.mark.parametrize("provider", ["nope", "opnai", "sagemaker"])
+@pytest.mark.parametrize("provider", ["nope", "opnai", "palm"])
 def test_unknown_providers_are_refused_with_and_without_a_key(provider, how):
     """An unknown provider, and one that is not spoken, is a ConfigError wherever it is named."""
     for fields in ({"provider": provider}, {"provider": provider, "api_key": "k"}):
@@ -294,6 +294,39 @@ def test_unknown_providers_are_refused_with_and_without_a_key(provider, how):
             compiled(None if how == "defaults" else fields, **options)
         assert caught.value.path == "config.provider"
         assert provider in str(caught.value)
+
+
+def test_checks_are_named_where_they_are_written():
+    """The long form has places of its own for the id and the parameters."""
+    slip = {"id": "default.contians", "parameters": {"wrds": ["a"]}}
+    hooks = [{"checks": [slip, {"id": "wordCount", "parameters": {"minWord": 1}}]}]
+    with pytest.raises(ConfigError) as raised:
+        compiled({**A, "before_request_hooks": hooks, "input_guardrails": [{"regexMach": {}}]})
+    place = "config.before_request_hooks[0].checks"
+    assert [path for path, _ in raised.value.problems] == [
+        f"{place}[0].id",
+        f"{place}[0].parameters.wrds",
+        f"{place}[1].parameters.minWord",
+        "config.input_guardrails[0].regexMach",
+        "config.input_guardrails[0].regexMach.rule",
+    ]
+
+
+def test_later_stages_look_below_a_misspelt_field_too():
+    """Providers and checks are told by the path that was written."""
+    with pytest.raises(ConfigError) as raised:
+        compiled(
+            {
+                "strategy": {"mode": "fallback"},
+                "targts": [{"provider": "opnai"}, {**A, "input_guardrail": [{"wrdCount": {}}]}],
+            }
+        )
+    assert [path for path, _ in raised.value.problems] == [
+        "config.targts",
+        "config.targts[1].input_guardrail",
+        "config.targts[0].provider",
+        "config.targts[1].input_guardrail[0].wrdCount",
+    ]
 
 
 def test_messages_show_no_key():
@@ -367,3 +400,36 @@ def test_openais_own_hosts_have_a_codec_of_their_own():
     for host in ("http://127.0.0.1:1/v1", "https://openai.com.example/v1"):
         assert only({**A, "custom_host": host}).codec is not own
     assert only({"provider": "deepseek", "api_key": "k"}).codec is not own
+
+
+@pytest.mark.parametrize(
+    ("fields", "environment", "url"),
+    [
+        ({"provider": "workers-ai", "workers_ai_account_id": "acc"}, {}, "accounts/acc/ai/v1"),
+        ({"provider": "workers-ai"}, {"CLOUDFLARE_ACCOUNT_ID": "env"}, "accounts/env/ai/v1"),
+        ({"provider": "cortex", "snowflake_account": "org-1"}, {}, "https://org-1.snowflake"),
+        ({"provider": "oracle", "oracle_region": "eu-x-1"}, {}, "generativeai.eu-x-1.oci."),
+        ({"provider": "cortex", "custom_host": "http://h/v1"}, {}, "http://h/v1"),
+    ],
+)
+def test_a_provider_whose_address_names_the_user(fields, environment, url):
+    """What an address leaves open comes from the target, or else from the environment."""
+    vault = Vault(environment=environment)
+    made = compiled({**fields, "api_key": "k"}, vault=vault)
+    assert url in made.targets[0].url
+
+
+@pytest.mark.parametrize("value", [None, "a/b", "x.evil.example#"])
+def test_an_address_that_cannot_be_made_is_refused(value):
+    """A missing name says where it may be set; one that would lead elsewhere is refused."""
+    named = {} if value is None else {"snowflake_account": value}
+    with pytest.raises(ConfigError) as caught:
+        compiled({"provider": "cortex", "api_key": "k"} | named)
+    assert caught.value.path == "config.snowflake_account"
+    assert value is not None or "SNOWFLAKE_ACCOUNT" in str(caught.value)
+
+
+def test_a_field_of_another_provider_is_remarked_on():
+    """It has no effect, and somebody thought that it had."""
+    with pytest.warns(ConfigWarning, match=r"aws_region: no effect on openai"):
+        compiled({**A, "aws_region": "eu"})

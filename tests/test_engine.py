@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from portkey_local import Event
 from portkey_local.credentials import Vault
 from portkey_local.engine import COMPILED_KEPT, Engine, Options, facts
 from portkey_local.errors import ConfigError
-from portkey_local.model import Answer, Failure, Fault, Reply, Request
+from portkey_local.model import Answer, Failure, Fault, Packet, Reply, Request
 
 A = {"provider": "openai", "api_key": "sk-a"}
 REQUEST = Request("POST", "/chat/completions", {"model": "m", "messages": []})
@@ -30,6 +31,45 @@ class Clock:
 
 def engine(**options: Any) -> Engine:
     return Engine(vault=Vault(environment={}), **options)
+
+
+# --- what a target may forward
+
+
+def forwarded(request: Request = REQUEST, *names: str, **options: Any) -> dict[str, str]:
+    """Return the headers by which a target that forwards `names` is asked, but for its own."""
+    this = engine()
+    plan = this.plan(Options(config={**A, "forward_headers": list(names)}, **options))
+    call, router = this.begin(request, plan, 1.0)
+    (target,) = router.targets
+    packet = target.codec.encode(target, call.request)
+    assert isinstance(packet, Packet)
+    return {name: text for name, text in packet.headers.items() if text != "Bearer sk-a"}
+
+
+def test_a_target_forwards_what_the_call_says_of_itself():
+    """Trace id and metadata are the client's arguments, and forwarded like the headers they were."""
+    names, said = (
+        ("X-Portkey-Trace-Id", "x-portkey-metadata"),
+        {"trace_id": "t", "metadata": {"a": 1}},
+    )
+    assert forwarded(REQUEST, *names, **said) == {
+        "x-portkey-trace-id": "t",
+        "x-portkey-metadata": '{"a": 1}',
+    }
+    assert forwarded(REQUEST, names[0]).keys() == {
+        "x-portkey-trace-id"
+    }  # one made up, as in events
+    assert forwarded(REQUEST, names[1], trace_id="t") == {}
+    assert forwarded(REQUEST, names[0], trace_id="no header can hold \u2028") == {}
+    assert forwarded(REQUEST, "x-other", **said) == {}
+
+
+def test_a_target_forwards_the_callers_credential_by_name():
+    """It takes the place of the target's own; without the name it stays here."""
+    request = replace(REQUEST, withheld={"authorization": "Bearer mine"})
+    assert forwarded(request, "Authorization") == {"authorization": "Bearer mine"}
+    assert forwarded(request) == {}
 
 
 # --- plans
@@ -218,3 +258,24 @@ def test_nothing_shows_a_key():
     assert "sk-a" not in repr(options)
     assert "sk-a" not in repr(this.plan(Options(config=A)))
     assert "sk-a" not in repr(this.begin(REQUEST, this.plan(Options(config=A)), 1)[0])
+
+
+# --- what a call's own headers say
+
+
+def test_a_calls_own_headers_name_its_trace_and_its_metadata():
+    """They beat the client's, and reach no provider that is not to have them."""
+    this = engine()
+    plan = this.plan(Options(config=A, trace_id="client", metadata={"a": 1}))
+    said = {"x-portkey-trace-id": "call", "x-portkey-metadata": '{"b": 2}'}
+    call, _ = this.begin(replace(REQUEST, withheld=said), plan, 1.0)
+    assert (call.trace_id, call.metadata) == ("call", {"b": 2})
+
+
+@pytest.mark.parametrize("text", ["no json", "[1]", ""])
+def test_metadata_that_is_no_object_counts_as_none(text):
+    """As in the gateway."""
+    this = engine()
+    plan = this.plan(Options(config=A, metadata={"a": 1}))
+    call, _ = this.begin(replace(REQUEST, withheld={"x-portkey-metadata": text}), plan, 1.0)
+    assert call.metadata == {}

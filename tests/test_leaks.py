@@ -27,7 +27,11 @@ def test_a_log_record_is_looked_at(watch):
     with watch.watching():
         logging.getLogger("any").warning("sent %s", KEY)
         logging.getLogger("any").warning("failed", exc_info=ValueError(KEY))
-    assert len(watch.leaks) == 2
+        chained = RuntimeError("failed")
+        chained.__cause__ = ValueError(KEY)
+        logging.getLogger("any").warning("failed", exc_info=chained)
+        logging.getLogger("portkey_local.any").debug("sent %s", KEY)
+    assert len(watch.leaks) == 4
     assert not any(KEY in leak for leak in watch.leaks)
 
 
@@ -36,6 +40,17 @@ def test_an_exception_is_looked_at(watch):
     with watch.watching():
         ConfigError("config", f"{KEY} is wrong")
     assert [leak.split(":")[0] for leak in watch.leaks] == ["exception"]
+
+
+def test_a_key_counts_also_where_its_config_is_refused():
+    """It is known before anything is said about the config."""
+    own, key = LeakWatch(), "sk-of-a-refused-config"
+    config = {"strategy": {"mode": "x"}, "targets": [{"provider": "opnai", "api_key": key}]}
+    with own.watching(), pytest.raises(ConfigError):
+        Portkey(config=config)
+    assert own.secrets == {key}
+    assert own.seen
+    assert own.leaks == []
 
 
 def test_a_file_is_looked_at(watch, tmp_path):

@@ -82,6 +82,20 @@ def wrong(query):
         ({"$regex": "null|None"}, None, False),
         ({"$regex": "(?<year>[0-9]{4})-"}, "2024-01", True),
         ({"$regex": "(?<=a)b"}, "ab", True),
+        ({"$regex": r"(?<a>\d)-\k<a>"}, "1-1", True),
+        ({"$regex": r"(?<a>\d)-\k<a>"}, "1-2", False),
+        ({"$regex": r"^\(?<a>"}, "<a>", True),
+        ({"$regex": "^[(?<a]$"}, "P", False),
+        ({"$regex": "^pro$"}, "pro\n", False),
+        ({"$regex": "^pro\n$"}, "pro\n", True),
+        ({"$regex": r"^\$[$]$"}, "$$", True),
+        ({"$regex": r"^[\]$]+$"}, "$]", True),
+        ({"$regex": "(?m)^pro$"}, "x\npro\ny", True),
+        ({"$regex": "^pro$"}, "pro", True),
+        ({"$regex": "^(?:pro$|team)"}, "pro\n", False),
+        ({"$regex": r"^\$5$"}, "$5", True),
+        ({"$regex": r"^[\]$]+$"}, "]$", True),
+        ({"$regex": r"\(?<a"}, "<a", True),
         ({"$regex": r"^\d$"}, "٣", False),
         # several operators are ANDed
         ({"$gt": 1, "$lt": 3}, 2, True),
@@ -167,6 +181,11 @@ def test_the_nested_value_wins_over_the_name_with_dots():
         ({"metadata..a": 1}, ("metadata..a",), "as in 'metadata.name'"),
         ({"and": [{}]}, ("and",), "did you mean '$and'?"),
         ({"$nor": [{}]}, ("$nor",), "did you mean '$or'?"),
+        ({"$AND": [{}]}, ("$AND",), "did you mean '$and'?"),
+        ({"METADATA.plan": 1}, ("METADATA.plan",), "did you mean 'metadata.plan'?"),
+        ({"Url.Pathname": 1}, ("Url.Pathname",), "did you mean 'url.pathname'?"),
+        ({"metadata.a": {"$GTE": 1}}, ("metadata.a", "$GTE"), "did you mean '$gte'?"),
+        ({"metadata.a": {"$gtE": 1}}, ("metadata.a", "$gtE"), "did you mean '$gte'?"),
         ({"$not": {}}, ("$not",), "not an operator that joins queries"),
         ({"$gt": 3}, ("$gt",), "stands under a path"),
         ({"$and": []}, ("$and",), "at least one query"),
@@ -200,6 +219,14 @@ def test_a_wrong_query_is_refused_at_its_place(query, place, words):
     problems = wrong(query)
     assert list(problems) == [place]
     assert words in problems[place]
+
+
+@pytest.mark.parametrize("group", ["$adn", "or", "$OR"])
+def test_what_stands_below_a_misspelt_group_is_found_too(group):
+    """Every mistake at once."""
+    query = {group: [{"metdata.a": 1}, {"metadata.a": {"$qe": 1}}]}
+    places = [(group,), (group, 0, "metdata.a"), (group, 1, "metadata.a", "$qe")]
+    assert list(wrong(query)) == places
 
 
 def test_all_problems_are_found_in_one_go():

@@ -234,7 +234,7 @@ def test_a_key_is_cut_out_of_what_a_provider_says(provider: Loopback) -> None:
         {"config": {"provider": "openai", "api_key": [SLIP]}},
         {"config": {"provider": "openai", "custom_host": SLIP}},
         {"config": f'{{"api_key": "{SLIP}"'},
-        {"metadata": SLIP},
+        {"metadata": [SLIP]},
         {"Authorization": f"{SLIP}\u4e2d", "provider": "openai"},
     ],
     ids=str,
@@ -388,6 +388,32 @@ def test_each_target_of_a_fallback_has_its_own_key(provider: Loopback) -> None:
         client.chat.completions.with_raw_response.create(**ASK)
     assert signed(provider) == [("a", KEY), ("b", OTHER)] * 2
     assert "org-of-a" not in str([each.headers for each in provider.received[1::2]])
+
+
+def test_credentials_of_the_caller_stay_with_the_caller(provider: Loopback) -> None:
+    """Whatever header a vendor takes keys in; a target that names it gets it."""
+    sent = (
+        "authorization",
+        "api-key",
+        "cookie",
+        "proxy-authorization",
+        "x-api-key",
+        "x-goog-api-key",
+    )
+    headers = dict.fromkeys(sent, OTHER)
+    config = target(provider, "a")
+    for door in ("plain", "raw"):
+        for forward in ([], ["X-API-Key"]):
+            with Portkey(config={**config, "forward_headers": forward}) as client:
+                completions = client.chat.completions
+                ask = (
+                    completions.create if door == "plain" else completions.with_raw_response.create
+                )
+                ask(**ASK, extra_headers=headers)
+            passed = {
+                name for name, value in provider.received[-1].headers.items() if value == OTHER
+            }
+            assert passed == {name.lower() for name in forward}
 
 
 # ------------------------------------------------------------------------------------------- SOCKS

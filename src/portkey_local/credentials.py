@@ -6,7 +6,6 @@ that is nowhere lists where it was looked for; it never shows a key.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from portkey_local.errors import ConfigError, looks_secret
 from portkey_local.home import keys_file, read_keys
 from portkey_local.keyrings import lookup
 from portkey_local.providers.table import PROVIDERS
+from portkey_local.query import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ class Vault:
         raise ConfigError(f"{where}.provider", msg)
 
     def _unknown(self, name: str, stored: Mapping[str, Any]) -> str:
-        near = difflib.get_close_matches(name, [*self.virtual_keys, *stored, *PROVIDERS], 1, 0.75)
-        hint = f"; did you mean {shown(near[0])}?" if near else "."
+        near = nearest(name, {*self.virtual_keys, *stored, *PROVIDERS})
+        hint = "." if near is None else f"; did you mean {shown(near)}?"
         mapping = _names(self.virtual_keys) or "empty"
         exists = self._file().exists()
         tables = _names(stored) or ("no tables" if exists else "no such file")

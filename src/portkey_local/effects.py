@@ -8,6 +8,7 @@ one call; routers are frozen and shared by all threads.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
@@ -79,9 +80,14 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Run(_Asks[Any]):
-    """Call a user's function, synchronous or asynchronous; answers its result, or `Raised`."""
+    """Call a user's function, synchronous or asynchronous; answers its result, or `Raised`.
+
+    After so many seconds it is `Raised(TimeoutError())`, but for a synchronous function under the
+    synchronous driver, which nobody can stop.
+    """
 
     function: Callable[[], Any]
+    seconds: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

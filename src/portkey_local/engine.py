@@ -120,6 +120,15 @@ class Engine:
         router = plan.router
         if not router.targets and (body := request.body) is not None:
             router, request = self._named_by_model(plan, request, body)
+        trace_id, metadata = plan.trace_id, plan.metadata
+        if said := request.withheld:
+            trace_id = said.get("x-portkey-trace-id") or trace_id
+            if "x-portkey-metadata" in said:
+                metadata = metadata_of(said["x-portkey-metadata"]) or EMPTY
+        trace_id = trace_id or secrets.token_hex(16)
+        if router.tells:
+            told = told_headers(trace_id, metadata)
+            request = replace(request, withheld={**told, **request.withheld})
         now = self.clock()
         call = Call(
             request=request,
@@ -127,8 +136,8 @@ class Engine:
             clock=self.clock,
             rng=self._rng,
             started=now,
-            trace_id=plan.trace_id or secrets.token_hex(16),
-            metadata=plan.metadata,
+            trace_id=trace_id,
+            metadata=metadata,
             emit=self._emit,
             wall=self._wall,
         )
@@ -158,6 +167,23 @@ class Engine:
         self.closed = True
         if self._log is not None:
             self._log.close()
+
+
+def metadata_of(text: str) -> Mapping[str, Any] | None:
+    """Read metadata from its JSON text; None where that is not an object's."""
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def told_headers(trace_id: str, metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a call says of itself, as the headers that a target may forward by name."""
+    headers = {"x-portkey-trace-id": trace_id} if trace_id.isascii() else {}
+    if metadata:
+        headers["x-portkey-metadata"] = json.dumps(dict(metadata), default=str)
+    return headers
 
 
 def facts(call: Call, outcome: Outcome) -> dict[str, str]:

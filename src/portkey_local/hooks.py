@@ -2,7 +2,8 @@
 
 Ground rules: everything here is a value or a protocol. A check is a route: it decides by itself, or
 asks its driver to call a user's function (`Run`) or a web address (`Fetch`). A check that cannot
-decide raises; whether that denies the call is the hook's business.
+decide raises; whether that denies the call is the hook's business. For want of a text it never
+does: an answer of tool calls alone breaks no rule about its words.
 """
 
 from __future__ import annotations
@@ -14,9 +15,22 @@ from typing import Any, Literal, Protocol
 from portkey_local.effects import Route
 from portkey_local.model import empty
 
-__all__ = ["Check", "CheckContext", "CheckResult", "Feedback", "Hook", "Moment", "NamedCheck"]
+__all__ = [
+    "Check",
+    "CheckContext",
+    "CheckResult",
+    "Feedback",
+    "Hook",
+    "Moment",
+    "NamedCheck",
+    "NoText",
+]
 
 Moment = Literal["input", "output"]
+
+
+class NoText(Exception):
+    """There is no text to look at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +59,8 @@ class CheckContext:
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """What a check found. `data` goes into `hook_results` as it is, so it holds no text of the
-    call. A mutator's check gives the changed `text`, or the whole changed `body` (of the request,
-    or of the answer); None where nothing is changed.
+    call. A check that changes what it looks at gives the changed `text`, or the whole changed
+    `body` (of the request, or of the answer); None where nothing is changed.
     """
 
     verdict: bool
@@ -64,10 +78,14 @@ class Check(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NamedCheck:
-    """A check and the id it is written by, as in `default.contains`."""
+    """A check and the id it is written by, as in `default.contains`.
+
+    Where it `fails_on_error`, its hook fails when it raises, also without `deny`.
+    """
 
     id: str
     check: Check
+    fails_on_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +103,13 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hook:
-    """A guardrail (which judges) or a mutator (which changes the text), before or after a call.
+    """A guardrail (which judges) or a mutator (which changes), before or after a call.
 
-    A failed guardrail denies the call with 446 where `deny` is set, else its answer's status
-    becomes 246. `beside` hooks run beside the call and change nothing. `buffered` output hooks hold
-    a stream back until it is complete and checked; the others let streams pass unchecked.
+    A check of either may change the text. The checks of a `sequential` guardrail, and those of
+    mutators, see what the one before them left; otherwise each judges what was given. A failed
+    guardrail denies the call with 446 where `deny` is set, else its answer's status becomes 246.
+    `beside` hooks run beside the call and change nothing. `buffered` output hooks hold a stream
+    back until it is complete and checked; the others let streams pass unchecked.
     """
 
     id: str
@@ -97,6 +117,7 @@ class Hook:
     mutator: bool = False
     deny: bool = False
     beside: bool = False
+    sequential: bool = False
     buffered: bool = False
     on_success: Feedback | None = None
     on_fail: Feedback | None = None

@@ -2,12 +2,14 @@
 
 Ground rules: each state is a class named so, with its own lock, which is never held while anything
 waits; times are the caller's clock, in seconds. Nothing here decides who is asked: strategies and
-policies do, by what they are told here. A process forked while a lock was held gets fresh locks.
+policies do, by what they are told here. A process forked while a lock was held gets fresh locks,
+and one forked while a probe was out waits for no probe of its parent's.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 from collections import OrderedDict, deque
@@ -95,16 +97,17 @@ class CircuitState:
         self.minimum = minimum
         self.cooldown = cooldown
         self.opened_at: float | None = None
-        self._outcomes: deque[bool] = deque(maxlen=max(WINDOW, failures or 0, minimum))
+        window = min(max(WINDOW, failures or 0, minimum), sys.maxsize)
+        self._outcomes: deque[bool] = deque(maxlen=window)
         self._failed = 0
-        self._probing = False
         self._generation = 0
         self.renew_lock()
         _LOCKED.add(self)
 
     def renew_lock(self) -> None:
-        """Take a new lock, which nobody holds."""
+        """Take a new lock, which nobody holds, and leave the probe's place to whoever comes."""
         self._lock = threading.Lock()
+        self._probing = False
 
     def phase(self, now: float) -> Phase:
         """Return where the circuit stands."""
@@ -120,8 +123,9 @@ class CircuitState:
 
     def enter(self, now: float, *, bypass: bool) -> tuple[Entry, int] | None:
         """Let an attempt in, or turn it away (None); give the result to `leave` or `abandon`."""
+        generation = self._generation  # before the phase, which `_restart` changes first
         if self.opened_at is None:
-            return Entry.CLOSED, self._generation
+            return Entry.CLOSED, generation
         with self._lock:
             if self.opened_at is None:
                 return Entry.CLOSED, self._generation
@@ -176,11 +180,13 @@ class CircuitState:
         return None
 
     def _restart(self, *, opened_at: float | None) -> None:
+        # An attempt is let in without the lock: whoever sees the new generation must see the new
+        # phase too, or what passed a closed circuit would count in an open one.
+        self.opened_at = opened_at
+        self._generation += 1
         self._outcomes.clear()
         self._failed = 0
         self._probing = False
-        self._generation += 1
-        self.opened_at = opened_at
 
     def facts(self, now: float) -> dict[str, Any]:
         """Return the circuit as JSON; `retry_in` is the seconds until a probe may go through."""
@@ -222,14 +228,17 @@ class StickyState:
     def get(self, key: bytes, now: float) -> int | None:
         """Return the index a session was given, or None for a new or an expired one."""
         with self._lock:
-            held = self._sessions.get(key)
-            if held is None:
-                return None
-            if now >= held[1]:
-                del self._sessions[key]
-                return None
-            self._sessions.move_to_end(key)
-            return held[0]
+            return self._get(key, now)
+
+    def _get(self, key: bytes, now: float) -> int | None:
+        held = self._sessions.get(key)
+        if held is None:
+            return None
+        if now >= held[1]:
+            del self._sessions[key]
+            return None
+        self._sessions.move_to_end(key)
+        return held[0]
 
     def peek(self, key: bytes, now: float) -> int | None:
         """Return what `get` would, and change nothing."""
@@ -237,21 +246,20 @@ class StickyState:
             held = self._sessions.get(key)
             return held[0] if held is not None and now < held[1] else None
 
-    def put(self, key: bytes, index: int, now: float) -> None:
-        """Give a session its target, whatever it had."""
+    def settle(self, key: bytes, index: int, now: float, *, instead_of: int | None = None) -> int:
+        """Give a session its target, a new one or `instead_of` the one it had.
+
+        Returns the target it has, should another thread be first.
+        """
         with self._lock:
+            held = self._get(key, now)
+            if held is not None and held != instead_of:
+                return held
             self._sessions[key] = index, now + self.ttl
             self._sessions.move_to_end(key)
             if len(self._sessions) > self.size:
                 self._sessions.popitem(last=False)
-
-    def settle(self, key: bytes, index: int, now: float) -> int:
-        """Give a new session its target; return the one it has, should another thread be first."""
-        held = self.get(key, now)
-        if held is not None:
-            return held
-        self.put(key, index, now)
-        return index
+            return index
 
     def __len__(self) -> int:
         """Return how many sessions are kept."""

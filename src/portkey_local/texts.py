@@ -126,7 +126,7 @@ def _content_text(content: Any) -> str:
     if not isinstance(content, list):
         return ""
     texts = (part if isinstance(part, str) else _part_text(part) for part in content)
-    return "\n".join(text for text in texts if text is not None)
+    return "\n".join(text for text in texts if text)
 
 
 def _part_text(part: Any) -> str | None:

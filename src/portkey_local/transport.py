@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.engine import Engine, Plan, facts
 from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Request, ServerEvent
-from portkey_local.providers.openai import encode_json
+from portkey_local.providers.native import NativeCodec, translated
+from portkey_local.providers.openai import EVENT_STREAM, encode_json
 from portkey_local.providers.sse import decode_json, sse_bytes
 
 if TYPE_CHECKING:
@@ -40,7 +41,16 @@ DROPPED = frozenset(
     }
 )
 WITHHELD = frozenset(  # a target says these itself, unless it forwards the caller's by name
-    {"authorization", "api-key", "openai-organization", "openai-project"}
+    {
+        "api-key",
+        "authorization",
+        "cookie",
+        "openai-organization",
+        "openai-project",
+        "proxy-authorization",
+        "x-api-key",
+        "x-goog-api-key",
+    }
 )
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 WITHHELD_PREFIXES = ("x-stainless-", "x-portkey-")
@@ -111,6 +121,11 @@ def response_headers(call: Call, outcome: Outcome) -> dict[str, str]:
     return {**kept, **told}
 
 
+def retold(call: Call, reply: Reply) -> bool:
+    """Whether a reply is not in the vendor's own words, but in OpenAI's."""
+    return isinstance(reply.target.codec, NativeCodec) and translated(call.request)
+
+
 def wire_form(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """Return headers as an HTTP library's response takes any: a provider's may not be ASCII."""
     return [(name.encode("latin-1"), _bytes(value)) for name, value in headers.items()]
@@ -173,6 +188,8 @@ class _Bridge:
         headers = response_headers(call, outcome)
         extensions = {EXTENSION: (call, outcome), "http_version": b"HTTP/1.1"}
         if stream is not None:
+            if isinstance(outcome, Reply) and retold(call, outcome):
+                headers["content-type"] = EVENT_STREAM  # whatever the vendor's own framing is
             return self._library.Response(
                 outcome.status, headers=wire_form(headers), stream=stream, extensions=extensions
             )

@@ -42,7 +42,14 @@ def test_a_webhook_is_told_the_call_and_no_credential():
     check = prepare("webhook", {"webhookURL": "https://h.example/x", "headers": '{"A": "b"}'}, {})
     headers = {"authorization": "Bearer top-secret-token"}
     answer = told({"verdict": True, "data": {"k": 1}})
-    result, (fetch,) = drive(check, answer, text="hi", headers=headers)
+    result, (fetch,) = drive(
+        check,
+        answer,
+        text="hi",
+        headers=headers,
+        request={"model": "m", "prompt": "hi"},
+        endpoint="/completions",
+    )
     assert (result.verdict, result.data) == (True, {"k": 1})
     assert isinstance(fetch, Fetch)
     assert (fetch.packet.method, fetch.packet.url, fetch.seconds) == (
@@ -52,7 +59,13 @@ def test_a_webhook_is_told_the_call_and_no_credential():
     )
     assert fetch.packet.headers["a"] == "b"
     assert b"top-secret" not in fetch.packet.content
-    assert json.loads(fetch.packet.content)["request"] == {"json": {"model": "m"}, "text": "hi"}
+    told_it = json.loads(fetch.packet.content)
+    assert told_it["request"] == {
+        "json": {"model": "m", "prompt": "hi"},
+        "text": "hi",
+        "isStreamingRequest": False,
+    }
+    assert told_it["requestType"] == "complete"
 
 
 def test_a_webhook_may_change_the_body():
@@ -97,6 +110,39 @@ def test_urls_are_visited(answers, verdict):
     ][: len(answers)]
 
 
+MOVED = Answer(301, {"location": "/there"})
+
+
+@pytest.mark.parametrize(
+    ("answers", "verdict"),
+    [([MOVED, told(1)], True), ([MOVED] * 6, False), ([Answer(301, {})], False)],
+    ids=["moved", "round and round", "nowhere"],
+)
+def test_urls_that_have_moved_are_followed(answers, verdict):
+    """Nothing is downloaded: what counts is the answer's head."""
+    result, asked = drive(prepare("validUrls", {}, {}), *answers, text="http://a.example/x")
+    assert (result.verdict, len(asked)) == (verdict, len(answers))
+    assert {fetch.packet.method for fetch in asked} == {"HEAD"}
+    assert [fetch.packet.url for fetch in asked[1:2]] == ["http://a.example/there"] * (
+        len(answers) > 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("http://a.example/x,http://b.example", ["http://a.example/x", "http://b.example"]),
+        ("see http://a.example/Foo_(bar).", ["http://a.example/Foo_(bar)"]),
+        ("[a](http://a.example), b", ["http://a.example"]),
+        ('{"u": "http://a.example"}', ["http://a.example"]),
+    ],
+)
+def test_urls_end_where_their_sentence_goes_on(text, urls):
+    """Commas, brackets and full stops around an address are no part of it."""
+    _, asked = drive(prepare("validUrls", {}, {}), *[told(1)] * len(urls), text=text)
+    assert [fetch.packet.url for fetch in asked] == urls
+
+
 def test_names_of_urls_are_resolved(monkeypatch):
     """With onlyDNS a function is run, where waiting is allowed."""
     looked: list[str] = []
@@ -108,7 +154,7 @@ def test_names_of_urls_are_resolved(monkeypatch):
     assert (result.verdict, looked) == (True, ["a.example"])
     assert not drive(check, Raised(OSError()), text="https://a.example")[0].verdict
     assert not drive(check, text="http://[bad")[0].verdict
-    assert drive(check, text="no address")[0].verdict
+    assert not drive(check, text="no address")[0].verdict
 
 
 KEY, OTHER = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
@@ -141,6 +187,12 @@ def test_a_good_token_passes_and_its_keys_are_kept():
     rotated = token(OTHER, "k2")
     result, asked = drive(check, keys(k1=KEY, k2=OTHER), headers=rotated, now=62.0)
     assert (result.verdict, len(asked)) == (True, 1)
+
+
+def test_a_subject_may_be_a_number():
+    """Claims that only the caller understands are not judged."""
+    check = prepare("jwt", {"jwksUri": URI}, {})
+    assert drive(check, keys(k1=KEY), headers=token(sub=5, jti=7))[0].verdict
 
 
 @pytest.mark.parametrize(

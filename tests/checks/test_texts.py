@@ -141,16 +141,69 @@ def test_a_prefix(parameters, roles, expected):
     assert result.verdict
 
 
+IMAGE = {"type": "image_url", "image_url": {"url": "http://x"}}
+PART = {"type": "text", "text": "u"}
+PREFIX = {"type": "text", "text": "P:"}
+PREFIXED = {"type": "text", "text": "P:u"}
+
+
+@pytest.mark.parametrize(
+    ("content", "parameters", "expected"),
+    [
+        ([PART, IMAGE], {}, [PREFIXED, IMAGE]),
+        ([IMAGE, PART], {}, [PREFIX, IMAGE, PART]),
+        ([], {}, [PREFIX]),
+        (None, {}, "P:"),
+        (" ", {"onlyIfEmpty": True}, "P: "),
+        ([], {"onlyIfEmpty": True}, [PREFIX]),
+        ([IMAGE], {"onlyIfEmpty": True}, [IMAGE]),
+    ],
+    ids=str,
+)
+def test_a_prefix_of_parts_and_of_empty_messages(content, parameters, expected):
+    """A first part of text gets it, else there is one before the others."""
+    body = {"messages": [{"role": "user", "content": content}]}
+    result = mutated("addPrefix", {"prefix": "P:", **parameters}, body)
+    assert [message["content"] for message in result.body["messages"]] == [expected]
+
+
+def test_a_prefix_of_a_messages_request_is_a_part():
+    """A message that is made has parts, as Anthropic's have."""
+    body = {"messages": [{"role": "assistant", "content": "a"}]}
+    result = mutated("addPrefix", {"prefix": "P:"}, body, endpoint="/messages")
+    assert result.body["messages"][1] == {"role": "user", "content": [PREFIX]}
+
+
 def test_a_prefix_of_a_prompt_and_of_nothing():
-    """A prompt gets it; embeddings and answers are left alone."""
+    """A prompt gets it, of several the first; embeddings and answers are left alone."""
+    prompts = {"prompt": ["x", "y"]}
+    assert mutated("addPrefix", {"prefix": "P:"}, prompts).body == {"prompt": ["P:x", "y"]}
+    assert mutated("addPrefix", {"prefix": "P:"}, {"prompt": [1, 2]}).body is None
     assert mutated("addPrefix", {"prefix": "P:"}, {"prompt": "x"}).body == {"prompt": "P:x"}
     inputs = {"input": "x"}
     assert mutated("addPrefix", {"prefix": "P:"}, inputs, endpoint="/embeddings").body is None
     assert mutated("addPrefix", {"prefix": "P:"}, inputs, moment="output", response={}).body is None
 
 
+@pytest.mark.parametrize(
+    ("rule", "redacted", "expected"),
+    [
+        (r"(\d+)-(\d+)", "$1-***", "12-*** 56-***"),
+        (r"(?<a>\d+)-\d+", "$<a>$<b>!", "12! 56!"),
+        (r"\d+-\d+", "[$&] $$1 $1", "[12-34] $1 $1 [56-78] $1 $1"),
+        (r"(\d)\d", "$12", "12-32 52-72"),
+        ("/D|(-)/gi", "<$1>", "12<->34 56<->78"),
+    ],
+)
+def test_a_replacement_may_refer_to_its_match(rule, redacted, expected):
+    """To groups by number and by name, and to the whole; what names no group stays."""
+    body = {"prompt": "12-34 56-78"}
+    result = mutated("regexReplace", {"rule": rule, "redactText": redacted}, body)
+    assert result.body == {"prompt": expected}
+
+
 def test_a_replacement():
-    """Every match in every part, literally; failOnDetection fails where there was one."""
+    """Every match in every part; no escape is special; failOnDetection fails where there was one."""
     body = {"messages": [{"role": "user", "content": ["a1", {"type": "text", "text": "b22"}]}]}
     rule = {"rule": r"\d+", "redactText": r"\0$1"}
     result = mutated("regexReplace", rule, body)

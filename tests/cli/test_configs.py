@@ -53,6 +53,18 @@ def test_a_config_is_stored_used_shown_and_removed(run, home, tmp_path):
     assert not path.exists()
 
 
+def test_a_config_without_a_target_is_stored(run):
+    """Its client names the provider; what is wrong with it is found all the same."""
+    assert run("configs", "add", "pc-r", "-", typed='{"retry": {"attempts": 2}}').exit_code == 0
+    assert "whom the client names" in run("configs", "list").stdout
+    with Portkey(config="pc-r", provider="openai", Authorization="sk-1") as client:
+        assert client.router.explain(model="m").orders
+    told = run("configs", "add", "pc-s", "-", typed='{"input_guardrails": [{"nope": {}}]}')
+    assert told.exit_code == 1
+    assert "no check of this name" in " ".join(told.stderr.split())
+    assert run("configs", "add", "pc-s", "-", typed="{}").exit_code == 1
+
+
 def test_a_wrong_config_is_not_stored(run, home):
     """All that is wrong is listed, one line each."""
     wrong = {"strategy": {"mode": "falback"}, "targets": [{"provider": "opnai", "retyr": {}}]}
@@ -62,6 +74,7 @@ def test_a_wrong_config_is_not_stored(run, home):
         "config.strategy.mode",
         "config.targets[0].provider",
         "config.targets[0].retyr",
+        "config.targets[0].retyr.attempts",
     }
     assert not (home / "configs").exists()
 

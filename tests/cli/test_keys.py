@@ -45,7 +45,30 @@ def test_no_option_takes_a_secret(run):
     """Arguments can be seen by other programs; the help says so."""
     told = run("keys", "add", "--help")
     assert "arguments can be seen" in " ".join(told.output.split())
-    assert run("keys", "add", "prod", KEY, "--provider", "openai").exit_code == 2
+    told = run("keys", "add", "prod", KEY, "--provider", "openai")
+    assert told.exit_code == 2
+    assert KEY not in told.output
+
+
+def test_a_key_is_no_name(run, home):
+    """One that was typed in the wrong place is neither stored nor repeated; a long name is fine."""
+    told = added(run, KEY)
+    assert told.exit_code == 1
+    assert KEY not in told.output
+    assert not (home / "keys.toml").exists()
+    assert added(run, "openai-production-account-2024-eu").exit_code == 0
+
+
+def test_a_link_stays_a_link(run, home, tmp_path):
+    """A file that is kept elsewhere is written there."""
+    home.mkdir()
+    kept = tmp_path / "kept.toml"
+    kept.write_text("")
+    (home / "keys.toml").symlink_to(kept)
+    assert added(run).exit_code == 0
+    assert (home / "keys.toml").is_symlink()
+    assert "[prod]" in kept.read_text()
+    assert kept.stat().st_mode & 0o777 == 0o600
 
 
 def test_further_fields_are_checked_and_stored(run, home):
@@ -260,6 +283,14 @@ def test_a_key_of_a_providers_name_is_found_in_the_keyring(run, ring):
     added(run, "groq", provider="groq")
     with Portkey(provider="groq") as client:
         assert client._plan.router.targets[0].secrets == (KEY,)
+
+
+def test_a_key_that_moves_to_the_file_leaves_the_keyring(run, home, ring):
+    """So that no key lies where nobody looks for it."""
+    added(run)
+    assert added(run, "prod", "--file", "--replace").exit_code == 0
+    assert tables(home)["prod"]["api_key"] == KEY
+    assert keyrings.lookup("prod") is None
 
 
 def test_the_file_can_be_asked_for(run, home, ring):

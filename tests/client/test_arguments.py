@@ -67,7 +67,7 @@ async def report(event: object) -> None:
         ("max_retries", 2),
         ("trace_id", 7),
         ("trace_id", "two\r\nlines"),
-        ("metadata", "not an object"),
+        ("metadata", ["not an object"]),
         ("request_timeout", "5"),
         ("request_timeout", -1),
         ("custom_host", "no url"),
@@ -134,6 +134,14 @@ def test_a_stream_idle_timeout_is_seconds(provider: Loopback) -> None:
         impatient = client.with_options(stream_idle_timeout=0.2)
         with pytest.raises(StreamInterrupted):
             list(impatient.chat.completions.create(**ASK, stream=True))
+
+
+def test_a_key_in_the_wrong_argument_is_not_repeated() -> None:
+    """The error says what is wrong, without it."""
+    key = "sk-in-the-wrong-place-1"
+    with pytest.raises(ConfigError) as raised:
+        Portkey(provider="openai", request_timeout=key)  # type: ignore[arg-type]
+    assert key not in str(raised.value)
 
 
 @pytest.mark.parametrize("name", ["request_timeout", "stream_idle_timeout"])

@@ -41,8 +41,8 @@ def configs(case):
 
 
 def taken(config):
-    known = {"openai", "groq", "mistral-ai"}
-    check(load(config), known=known, native={"anthropic", "google"}, nearest=lambda _: None)
+    known = {"openai", "groq", "mistral-ai", "anthropic", "google"}
+    check(load(config), known=known, closed={}, nearest=lambda _: None)
 
 
 @pytest.mark.parametrize("case", cases(refused=True))

@@ -59,7 +59,7 @@ def test_what_is_wrong_is_taken_out_and_the_rest_keeps_its_places():
     source["targets"][2]["before_request_hooks"][0]["checks"].insert(0, 3)
     source["targets"][2]["targets"][0]["provider"] = "gorq"
     rest = rest_of(source)
-    found = provider_problems(rest, known={"openai", "groq"}, native=(), nearest=lambda _: "groq")
+    found = provider_problems(rest, known={"openai", "groq"}, closed={}, nearest=lambda _: "groq")
     assert [path for path, _ in found] == ["config.targets[2].targets[0].provider"]
     places = [
         check.place
@@ -102,6 +102,37 @@ def test_what_cannot_be_read_is_a_problem_too(source):
     examined = examine(source)
     assert examined.config is None
     assert examined.problems[0][0] == "config"
+
+
+def test_what_stands_below_a_misspelt_field_is_found_too():
+    """By the path that was written; the field's own value, by the name that was meant."""
+    source = {
+        "strateggy": {"moed": "falback", "on_status_codes": ["429"]},
+        "targts": [{"provider": "p", "retyr": {"atempts": "2"}, "input_guardrail": [{"a.b": 3}]}],
+    }
+    examined = examine(source)
+    assert [path for path, _ in examined.problems] == [
+        "config.strateggy",
+        "config.strateggy.moed",
+        "config.strateggy.on_status_codes[0]",
+        "config.strateggy.mode",
+        "config.targts",
+        "config.targts[0].retyr",
+        "config.targts[0].retyr.atempts",
+        "config.targts[0].retyr.attempts",
+        "config.targts[0].input_guardrail",
+        "config.targts[0].input_guardrail[0]['a.b']",
+    ]
+    written = examined.spelling.written_path
+    assert written("config.targets[0].retry.attempts") == "config.targts[0].retyr.attempts"
+    assert written("config.targets[0].provider") == "config.targts[0].provider"
+
+
+def test_a_misspelt_field_never_takes_the_place_of_another():
+    """The one that is there counts, and of two misspelt ones the first is taken for it."""
+    assert len(examine({"provider": "p", "provdier": 3}).problems) == 1
+    paths = [path for path, _ in examine({"retyr": {}, "rtry": {}}).problems]
+    assert paths == ["config.retyr", "config.retyr.attempts", "config.rtry"]
 
 
 def test_an_error_names_the_file_and_takes_the_problems_of_others(tmp_path):

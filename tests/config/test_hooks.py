@@ -119,12 +119,18 @@ def test_hooks_are_handed_down_with_the_place_they_were_written_at():
 @pytest.mark.parametrize(
     "own", sorted(set(SLOTS) - {"default_input_guardrails", "default_output_guardrails"})
 )
-def test_one_hook_of_ones_own_replaces_all_of_the_groups(own):
-    """A target that writes any of the fields has its own set, be it empty."""
-    root = {
-        name: [CONTAINS] for name in ("input_guardrails", "output_guardrails", "input_mutators")
+def test_one_hook_of_ones_own_replaces_all_of_the_groups_on_its_side(own):
+    """A target that writes any of the fields has its own set, be it empty; the other side's stays.
+
+    So a check of a target's answers does not take away its group's checks of requests.
+    """
+    before = ["input_guardrails", "input_mutators"]
+    after = ["output_guardrails", "output_mutators"]
+    root = {name: [CONTAINS] for name in before + after}
+    left = after if own.startswith(("input", "before")) else before
+    assert ids_below(tree(root, {own: []})) == {
+        "config.targets[0]": [f"config.{name}[0]" for name in left]
     }
-    assert ids_below(tree(root, {own: []})) == {"config.targets[0]": []}
 
 
 def test_defaults_are_appended_on_every_target():
@@ -154,6 +160,8 @@ def test_defaults_are_appended_on_every_target():
         ({**CONTAINS, "denny": True}, ".denny", "did you mean 'deny'?"),
         ({**CONTAINS, "isAsync": True}, ".isAsync", "did you mean 'async'?"),
         ({**CONTAINS, "on_fial": {}}, ".on_fial", "did you mean 'on_fail'?"),
+        ({**CONTAINS, "onFail": {}}, ".onFail", "did you mean 'on_fail'?"),
+        ({**CONTAINS, "ON_SUCCESS": {}}, ".ON_SUCCESS", "did you mean 'on_success'?"),
         ({**CONTAINS, "deny": "true"}, ".deny", "'true' is not true or false"),
         ({**CONTAINS, "deny": 1}, ".deny", "1 is not true or false"),
         ({**CONTAINS, "async": None}, ".async", "is not true or false"),
@@ -216,6 +224,7 @@ def test_all_mistakes_of_all_hooks_are_found_in_one_go():
     }
     assert list(problems(source)) == [
         "config.targets[0].input_guardrails[0]",
+        "config.targets[0].input_guardrails[1]",
         "config.targets[0].input_guardrails[1].deny",
         "config.targets[0].input_guardrails[1].asinc",
         "config.default_output_guardrails[0]['a.b']",

@@ -63,6 +63,11 @@ def advice(source):
             "config.strategy",
             "8 attempts",
         ),
+        (
+            group("fallback", {**A, "retry": {"attempts": 1}}, {**B, "retry": {"attempts": 1}}),
+            "config.strategy",
+            "4 attempts",
+        ),
         # never asked, never read, never checked
         (group("single", A, B), "config.targets[1]", "mode 'single' asks the first target only"),
         (
@@ -74,6 +79,16 @@ def advice(source):
             routed(({}, "a"), ({"metadata.x": 1}, "b")),
             "config.strategy.conditions[1]",
             "conditions[0] has an empty query",
+        ),
+        (
+            routed(({"metadata.x": 1}, "a"), ({"metadata.x": 1}, "b"), default="a"),
+            "config.strategy.conditions[1]",
+            "conditions[0] has the same query",
+        ),
+        (
+            routed(({"metadata.x": 1}, "a"), ({"metadata.x": 1}, "b"), default="a"),
+            "config.targets[1]",
+            "no condition that is looked at",
         ),
         (routed(({}, "a"), default="b"), "config.strategy.default", "an empty query"),
         (routed(({}, "a"), default="b"), "config.targets[1]", "no condition that is looked at"),
@@ -137,7 +152,7 @@ def advice(source):
                 "loadbalance", A, B, sticky_session={"hash_fields": ["metadata.u"], "ttl": 3.6e6}
             ),
             "config.strategy.sticky_session.ttl",
-            "looks like milliseconds",
+            "3600000 looks like milliseconds",
         ),
     ],
 )

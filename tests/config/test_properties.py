@@ -181,7 +181,7 @@ secrets = st.sampled_from(
 
 def refusal_of(source):
     try:
-        check(load(source), known=set(), native=set(), nearest=lambda _: None)
+        check(load(source), known=set(), closed={}, nearest=lambda _: None)
     except ConfigError as error:
         return error
     return None

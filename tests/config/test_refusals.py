@@ -205,6 +205,11 @@ def problems(source):
             "all weights are 0, so no target could ever be chosen",
         ),
         (
+            group({**LEAF, "weight": 1e308}, {**LEAF, "weight": 10**308}, mode="loadbalance"),
+            "config.targets",
+            "the weights add up to more than a number can hold",
+        ),
+        (
             group({**LEAF, "weight": -1}, LEAF, mode="loadbalance"),
             "config.targets[0].weight",
             "-1 is out of range; it must be 0 or more",
@@ -393,7 +398,7 @@ def test_all_problems_are_listed_in_the_order_of_the_document():
         "strategy": {"mode": "falback"},
         "targets": [
             {"provider": "openai", "weight": "1"},
-            {"providr": "openai", "retry": {"attempts": -1}},
+            {"vendor": "openai", "retry": {"attempts": -1}},
         ],
         "foo": 1,
     }
@@ -404,7 +409,7 @@ def test_all_problems_are_listed_in_the_order_of_the_document():
     assert [path for path, _ in error.problems] == [
         "config.strategy.mode",
         "config.targets[0].weight",
-        "config.targets[1].providr",
+        "config.targets[1].vendor",
         "config.targets[1].retry.attempts",
         "config.targets[1].provider",
         "config.foo",

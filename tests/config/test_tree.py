@@ -98,7 +98,7 @@ def checked(source):
     check(
         load(source),
         known={"openai", "groq"},
-        native={"anthropic"},
+        closed={"palm": "it closed"},
         nearest={"opnai": "openai"}.get,
     )
 
@@ -111,7 +111,7 @@ def test_providers_that_pass(leaf):
 
 
 def test_wrong_providers_are_listed_with_their_places():
-    names = ["openai", "opnai", "anthropic", "zzz"]
+    names = ["openai", "opnai", "palm", "zzz"]
     source = {"strategy": {"mode": "single"}, "targets": [{"provider": name} for name in names]}
     with pytest.raises(ConfigError) as caught:
         checked(source)
@@ -119,7 +119,7 @@ def test_wrong_providers_are_listed_with_their_places():
         ("config.targets[1].provider", "'opnai' is not a known provider; did you mean 'openai'?"),
         (
             "config.targets[2].provider",
-            "anthropic: known provider, but its own language is not spoken in this version yet",
+            "palm: it closed",
         ),
         ("config.targets[3].provider", "'zzz' is not a known provider"),
     )
@@ -166,7 +166,7 @@ def test_headers_to_forward_are_handed_down_and_replaced():
 def test_provider_problems_are_what_check_raises():
     """The list and the error say the same."""
     config = load({"strategy": {"mode": "single"}, "targets": [{"provider": "opnai"}]})
-    asked = dict(known={"openai"}, native=(), nearest=lambda _: "openai")
+    asked = dict(known={"openai"}, closed={}, nearest=lambda _: "openai")
     found = provider_problems(config, **asked)
     with pytest.raises(ConfigError) as caught:
         check(config, **asked)

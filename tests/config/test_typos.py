@@ -1,6 +1,7 @@
 """One slip of the keyboard anywhere in a config is refused there, with the name that was meant."""
 
 import copy
+import json
 import random
 import re
 
@@ -212,3 +213,68 @@ def test_a_typo_is_refused_with_the_name_that_was_meant(place, typo, right, vali
     named = guess[1] if guess[1] in valid else guess[1].partition(".")[0]
     assert named in likely
     assert named == right or len(likely) > 1
+
+
+def capital(name):
+    return name.upper()
+
+
+def camel(name):
+    first, *others = name.split("_")
+    return first + "".join(map(str.title, others))
+
+
+def hyphened(name):
+    return name.replace("_", "-")
+
+
+def spelt_otherwise():
+    for place, right, valid, is_key in sites():
+        for spelling in (capital, camel, hyphened):
+            typo = spelling(right)
+            if typo != right:
+                yield pytest.param(place, typo, right, valid, is_key, id=f"{path_of(place)}-{typo}")
+
+
+@pytest.mark.parametrize(("place", "typo", "right", "valid", "is_key"), list(spelt_otherwise()))
+def test_capitals_and_hyphens_never_hide_the_name(place, typo, right, valid, is_key):
+    """The right name alone is offered, however unlike its letters look."""
+    changed, where = misspelt(place, typo, right, is_key=is_key)
+    message = dict(examine(changed, quiet=True).problems)[path_of(where)]
+    guess = re.search(r"did you mean '([^']+)'", message)
+    assert guess is not None, message
+    assert (guess[1] if guess[1] in valid else guess[1].partition(".")[0]) == right
+
+
+def test_sixty_typos_at_once_are_sixty_problems():
+    """None hides another, also below another, and none is told twice."""
+    rng = random.Random(3)
+    chosen = [site for site in sites() if site[3]]
+    rng.shuffle(chosen)
+    changed, places = json.loads(json.dumps(RICH)), {}  # without objects in two places
+    # The deepest first, so that every place is still there.
+    for place, right, valid, _ in sorted(chosen[:60], key=lambda site: -len(site[0])):
+        typo = place[-1].replace(right, f"{right[:-1]}{right[-1].upper()}{right[-1]}", 1)
+        if typo in valid:
+            continue
+        changed = renamed(changed, place, typo)
+        places[place] = typo
+    told = dict(examine(changed, quiet=True).problems)
+    for place, typo in places.items():
+        written = [places.get(place[: end + 1], place[end]) for end in range(len(place) - 1)]
+        message = told.pop(path_of((*written, typo)))
+        assert "did you mean" in message
+    assert len(places) == 60
+    assert all("not built" in message for message in told.values()), told
+
+
+def renamed(config, place, name):
+    """Return the config with the field at a place under another name."""
+    changed = copy.deepcopy(config)
+    owner = changed
+    for part in place[:-1]:
+        owner = owner[part]
+    pairs = [(name if key == place[-1] else key, value) for key, value in owner.items()]
+    owner.clear()
+    owner.update(pairs)
+    return changed

@@ -22,7 +22,7 @@ def leaf(**fields: Any) -> dict[str, Any]:
 
 
 class World:
-    """Every target fails, so that a call goes as far as it can."""
+    """Every target fails, so that a call goes as far as it can; no circuit counts a 500."""
 
     def __init__(self) -> None:
         self.asked: dict[str, list[str]] = {}
@@ -30,7 +30,7 @@ class World:
     def answer(self, target: Target, call: Call, now: float, rng: Rng) -> tuple[float, Outcome]:
         """Note who is asked by which call."""
         self.asked.setdefault(call.trace_id, []).append(target.path)
-        return 0.0, Failure(target, Fault.STATUS, 503, "down")
+        return 0.0, Failure(target, Fault.STATUS, 500, "down")
 
 
 leaves = st.just(leaf())
@@ -39,28 +39,40 @@ leaves = st.just(leaf())
 def groups(below: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     targets = st.lists(below, min_size=1, max_size=3)
 
-    def grouped(mode: str, targets: list[Any], weights: list[float]) -> dict[str, Any]:
+    def grouped(mode: str, targets: list[Any], weights: list[float], full: bool) -> dict[str, Any]:
         strategy: dict[str, Any] = {"mode": mode}
         targets = [{**each} for each in targets]
+        if mode == "fallback" and not full:
+            strategy["on_status_codes"] = []
         if mode == "loadbalance":
             for each, weight in zip(targets, weights, strict=False):
                 each["weight"] = weight
+            targets[-1]["weight"] = targets[-1]["weight"] or 1
         if mode == "conditional":
             for number, each in enumerate(targets):
                 each["name"] = f"t{number}"
             strategy["conditions"] = [{"query": {"metadata.x": 1}, "then": "t0"}]
-            strategy["default"] = f"t{len(targets) - 1}"
+            if full:
+                strategy["default"] = f"t{len(targets) - 1}"
         return {"strategy": strategy, "targets": targets}
 
     modes = st.sampled_from(["single", "fallback", "loadbalance", "conditional"])
-    return st.builds(grouped, modes, targets, st.lists(st.integers(1, 4), min_size=3, max_size=3))
+    weights = st.lists(st.integers(0, 3), min_size=3, max_size=3)
+    return st.builds(grouped, modes, targets, weights, st.booleans())
 
 
-@settings(max_examples=60)
-@given(st.recursive(groups(leaves), groups, max_leaves=6), st.booleans())
-def test_a_call_goes_one_of_the_explained_ways(config, matching):
+@settings(max_examples=150)
+@given(
+    st.recursive(groups(leaves), groups, max_leaves=6),
+    st.booleans(),
+    st.sets(st.integers(0, 5), max_size=4),
+)
+def test_a_call_goes_one_of_the_explained_ways(config, matching, opened):
     """Probabilities add up to one, and calls go these ways about as often as they say."""
-    compiled = compile_config(config)
+    compiled = compile_config({**config, "cb_config": {"failure_threshold": 1}})
+    for number, breaker in enumerate(compiled.breakers):
+        if number in opened:
+            breaker.state.opened_at = 0.0
     metadata = {"x": 1} if matching else {}
     world = World()
     simulation = Simulation(world, seed=1)
@@ -68,18 +80,56 @@ def test_a_call_goes_one_of_the_explained_ways(config, matching):
     before = simulation.rng.getstate()
     told = explain(compiled, call)
     assert simulation.rng.getstate() == before
-    ways: Counter[tuple[str, ...]] = Counter()
-    for order in told.orders:
-        ways[order.targets] += order.probability
+    ways = Counter({order.targets: order.probability for order in told.orders})
+    if not told.orders:
+        assert "did not resolve" in told.refused
+        ways[()] = 1.0
     assert sum(ways.values()) == pytest.approx(1)
+    found: Counter[tuple[str, ...]] = Counter()
     for _ in range(200):
         simulation.start(compiled, REQUEST, lambda _: None, metadata=metadata)
-    simulation.run()
-    found = Counter(tuple(asked) for asked in world.asked.values())
+        simulation.run()
+        found[tuple(path for asked in world.asked.values() for path in asked)] += 1
+        world.asked.clear()
     assert found.keys() <= ways.keys()
     for way, probability in ways.items():
         assert abs(found[way] - 200 * probability) < 50
     assert told.to_dict()["route"]["path"] == told.root.path
+
+
+UNMATCHED = {
+    "strategy": {"mode": "conditional", "conditions": [{"query": {"metadata.x": 1}, "then": "t"}]},
+    "targets": [leaf(name="t")],
+}
+
+
+@pytest.mark.parametrize(
+    ("codes", "first", "ways", "described"),
+    [
+        ([], leaf(), {("a",): 1}, 1),
+        ([429], leaf(), {("a", "b"): 1}, 2),
+        (None, UNMATCHED, {("b",): 1}, 2),
+        ([400], UNMATCHED, {("b",): 1}, 2),
+        ([429], UNMATCHED, {}, 1),
+        (None, "either", {("b",): 0.5, ("a.targets[1]", "b"): 0.5}, 2),
+        ([429], "either", {(): 0.5, ("a.targets[1]", "b"): 0.5}, 2),
+    ],
+)
+def test_a_fallback_is_followed_as_far_as_it_surely_goes(codes, first, ways, described):
+    """Targets after an empty list, or after a 400 that is not listed, would never be asked."""
+    if first == "either":
+        first = {"strategy": {"mode": "loadbalance"}, "targets": [UNMATCHED, leaf()]}
+    strategy = {"mode": "fallback"} | ({} if codes is None else {"on_status_codes": codes})
+    call = Call(REQUEST, float("inf"), lambda: 0.0, None)
+    told = explain(compile_config({"strategy": strategy, "targets": [first, leaf()]}), call)
+    names = {"config.targets[0]": "a", "config.targets[1]": "b"}
+    found = {
+        tuple(names[path[:17]] + path[17:] for path in order.targets): order.probability
+        for order in told.orders
+    }
+    assert found == ways
+    assert len(told.root.below) == described
+    assert ("nobody: no condition holds" in str(told)) is (() in ways)
 
 
 def test_open_circuits_and_sessions_are_seen(provider):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any
 
+import openai
 import pytest
 
 from portkey_local import AsyncPortkey, CheckContext, CheckResult, GuardrailDenied, Portkey
@@ -109,7 +111,7 @@ def test_a_check_that_raises_denies_only_where_it_may(provider):
     assert (told["verdict"], told["checks"][0]["error"]) == (True, {"name": "RuntimeError"})
     assert [event.name for event in events].count("guardrail.error") == 2
     everything = str(raised.value) + str(events) + str(result.hook_results)
-    assert "555" not in everything
+    assert "555-1234" not in everything  # the times in events may hold a 555
 
 
 def test_what_is_no_verdict_is_an_error(provider):
@@ -124,7 +126,7 @@ def test_what_is_no_verdict_is_an_error(provider):
 
 
 def test_mutators_change_what_is_sent_and_what_comes_back(provider):
-    """In their order, each on what the one before it left; a plain guardrail changes nothing."""
+    """In their order, each on what the one before it left, which may be a guardrail."""
     provider.reset({"a": [chat("your number is 555-1234")]})
 
     def shout(context: CheckContext) -> CheckResult:
@@ -146,7 +148,72 @@ def test_mutators_change_what_is_sent_and_what_comes_back(provider):
     kinds = [
         (hook["type"], hook["transformed"]) for hook in result.hook_results["before_request_hooks"]
     ]
-    assert kinds == [("guardrail", False), *[("mutator", True)] * 3]
+    assert kinds == [("guardrail", True), *[("mutator", True)] * 3]
+
+
+HIDE = {"default.regexReplace": {"rule": "secret", "redactText": "[X]"}}
+NO_SECRET = {"default.contains": {"operator": "none", "words": ["secret"]}}
+
+
+def test_a_guardrail_changes_what_it_looks_at(provider):
+    """A redacting check works in a guardrail, too, before the call and after it."""
+    provider.reset({"a": [chat("my secret")]})
+    settings = target(provider, input_guardrails=[HIDE], output_guardrails=[HIDE])
+    with Portkey(config=settings) as client:
+        told = {"role": "user", "content": "a secret"}
+        result = client.chat.completions.create(model="m", messages=[told])
+    assert provider.received[0].json["messages"][0]["content"] == "a [X]"
+    assert result.choices[0].message.content == "my [X]"
+    for side in ("before_request_hooks", "after_request_hooks"):
+        (hook,) = result.hook_results[side]
+        assert (hook["type"], hook["transformed"], hook["checks"][0]["transformed"]) == (
+            "guardrail",
+            True,
+            True,
+        )
+
+
+@pytest.mark.parametrize(
+    ("hooks", "status"),
+    [
+        ([{**HIDE, **NO_SECRET}], 246),
+        ([{**HIDE, **NO_SECRET, "sequential": True}], 200),
+        ([HIDE, NO_SECRET], 246),
+        ([HIDE, {**NO_SECRET, "sequential": True}], 246),
+    ],
+    ids=["one hook", "sequential", "two hooks", "two hooks, the second sequential"],
+)
+def test_guardrails_judge_what_was_given(provider, hooks, status):
+    """No check hides a text from another, unless their guardrail is sequential."""
+    with Portkey(config=target(provider, input_guardrails=hooks)) as client:
+        told = {"role": "user", "content": "a secret"}
+        raw = client.chat.completions.with_raw_response.create(model="m", messages=[told])
+    assert raw.status_code == status
+    assert provider.received[0].json["messages"][0]["content"] == "a [X]"
+
+
+def test_no_change_of_a_guardrail_undoes_another(provider):
+    """Both redact, though both have looked at what was given."""
+    other = {"default.regexReplace": {"rule": "number", "redactText": "[Y]"}}
+    with Portkey(config=target(provider, input_guardrails=[HIDE, other])) as client:
+        told = {"role": "user", "content": "a secret number"}
+        client.chat.completions.create(model="m", messages=[told])
+    assert provider.received[0].json["messages"][0]["content"] == "a [X] [Y]"
+
+
+def test_a_check_that_raises_may_fail_without_denying(provider):
+    """`failOnError` is a parameter of every check; without it the hook passes, the check has not."""
+    events: list[Any] = []
+    for fails, status in ((True, 246), (False, 200)):
+        settings = target(provider, input_guardrails=[{"raises": {"failOnError": fails}}])
+        with Portkey(config=settings, checks=CHECKS, on_event=events.append) as client:
+            raw = client.chat.completions.with_raw_response.create(**ASK)
+        (told,) = raw.parse().hook_results["before_request_hooks"]
+        assert (raw.status_code, told["verdict"]) == (status, not fails)
+        assert (told["checks"][0]["verdict"], told["checks"][0]["fail_on_error"]) == (False, fails)
+    settings = target(provider, input_guardrails=[{"notNull": {"failOnError": True}}])
+    with Portkey(config=settings) as client:
+        client.chat.completions.create(**ASK)
 
 
 def test_texts_of_several_inputs_are_changed_one_by_one(provider):
@@ -233,6 +300,36 @@ def test_a_webhooks_headers_are_in_no_repr(provider):
     with Portkey(config=target(provider, input_guardrails=[hook])) as client:
         shown = repr(client) + repr(client.router) + repr(client._plan)
     assert token not in shown
+
+
+HOLDS = {"slow": {}}
+
+
+async def slow(_: CheckContext) -> bool:
+    await asyncio.sleep(20)
+    return True
+
+
+@pytest.mark.parametrize("deny", [True, False])
+def test_a_check_keeps_the_time_limit_of_the_call(provider, deny):
+    """One that takes longer has failed: an asynchronous function, and an address that is asked."""
+    provider.reset({"hook": [Step(json={"verdict": True}, delay=20)]})
+    hook = {"default.webhook": {"webhookURL": provider.target("hook"), "timeout": 20000}}
+    expected = GuardrailDenied if deny else openai.APITimeoutError
+    began = time.monotonic()
+    for check in (HOLDS, hook):
+        settings = target(provider, input_guardrails=[{**check, "deny": deny}])
+        options = {"config": settings, "checks": {"slow": slow}, "timeout": 0.2}
+        with Portkey(**options) as client, pytest.raises(expected):
+            client.chat.completions.create(**ASK)
+
+        async def main(options: dict[str, Any] = options) -> None:
+            async with AsyncPortkey(**options) as client:
+                with pytest.raises(expected):
+                    await client.chat.completions.create(**ASK)
+
+        asyncio.run(main())
+    assert time.monotonic() - began < 10
 
 
 def test_a_call_that_is_cancelled_does_not_wait_for_a_check(provider):

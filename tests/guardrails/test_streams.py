@@ -78,6 +78,20 @@ async def test_a_held_stream_is_judged_asynchronously(provider):
             await client.chat.completions.create(**ASK)
 
 
+def test_a_held_stream_is_not_changed(provider):
+    """What has been cut up is judged as it is, and nobody is told that it was changed."""
+    provider.reset({"a": [chat_stream(["a bad", " word"])]})
+    hide = {"default.regexReplace": {"rule": "bad", "failOnDetection": True}}
+    hook = {**hide, "on_stream": "buffer"}
+    config = target(provider, output_guardrails=[hook], strict_open_ai_compliance=False)
+    with Portkey(config=config) as client:
+        raw = client.chat.completions.with_raw_response.create(**ASK)
+        first, *chunks = raw.parse()
+    (told,) = first.hook_results["after_request_hooks"]
+    assert (raw.status_code, told["verdict"], told["transformed"]) == (246, False, False)
+    assert said(chunks) == "a bad word"
+
+
 def test_a_held_stream_that_is_cut_falls_back(provider):
     """Nobody has seen it, so the next target is asked; without holding it is too late."""
     cut = Step(events=chat_stream(["half of it", "and more"]).events, fault=Fault.CLEAN_CUT)

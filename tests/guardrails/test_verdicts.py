@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
@@ -95,7 +96,9 @@ def test_a_passed_guardrail_is_told_too(provider):
     (told,) = raw.parse().hook_results["before_request_hooks"]
     assert told["verdict"] is True
     assert told["type"] == "guardrail"
-    assert told["feedback"] == {"value": 5, "weight": 1, "metadata": {"x": "y"}}
+    ids = {"successfulChecks": "default.contains", "failedChecks": "", "erroredChecks": ""}
+    assert told["feedback"] == {"value": 5, "weight": 1, "metadata": {"x": "y", **ids}}
+    assert told["deny"] is False
     assert told["created_at"].startswith("20")
     assert told["execution_time"] >= 0
 
@@ -120,6 +123,21 @@ def test_an_answer_is_looked_at(provider, deny, status):
     assert asked(provider) == ["a"]
 
 
+@pytest.mark.parametrize("kind", [str, httpx.Response])
+def test_an_answer_that_is_wanted_as_text_is_looked_at(provider, kind):
+    """Guardrails are no matter of how the caller reads the answer."""
+    config = target(provider, output_guardrails=[{**NO_FROM, "deny": True}])
+    with Portkey(config=config) as client:
+        with pytest.raises(GuardrailDenied):
+            client.post("/chat/completions", cast_to=kind, body=ASK)
+        soft = client.with_options(config=target(provider, input_guardrails=[NO_HI]))
+        told = soft.post("/chat/completions", cast_to=kind, body=ASK)
+        assert "before_request_hooks" in (told if kind is str else told.text)
+        provider.reset({"a": [Step(body=b"no JSON", content_type="text/plain")]})
+        with pytest.raises(openai.APIError, match="no guardrail can look at it"):
+            client.post("/chat/completions", cast_to=kind, body=ASK)
+
+
 def test_both_sides_are_told_together(provider):
     """Hooks before and after the call stand in one hook_results."""
     config = target(provider, input_guardrails=[PASSES], output_guardrails=[NO_FROM])
@@ -142,9 +160,11 @@ def test_a_denied_answer_is_asked_for_again_where_446_is_listed(provider):
         output_guardrails=[{**NO_FROM, "deny": True}],
         retry={"attempts": 1, "on_status_codes": [446]},
     )
+    slept = []
     with Portkey(config=config) as client:
-        client._driver._sleep = lambda _seconds: None
+        client._driver._sleep = slept.append
         result = client.chat.completions.create(**ASK)
+    assert not any(slept)  # the provider is in no trouble
     assert result.choices[0].message.content == "a better one"
     assert result.get_headers()["retry-attempt-count"] == "1"
 
@@ -168,6 +188,25 @@ def test_a_fallback_may_move_on(provider, deny, codes, expected):
     assert asked(provider) == list(expected)
 
 
+@pytest.mark.parametrize("failing", [False, True])
+def test_an_answer_of_tool_calls_alone_breaks_no_rule_about_words(provider, failing):
+    """As in the gateway: there is no text to judge, so `deny` denies nothing, unless told to."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    provider.reset(
+        {"a": [Step(json={"id": "x", "object": "chat.completion", "choices": [choice]})]}
+    )
+    count = {"default.wordCount": {"minWords": 1, "failOnError": failing}, "deny": True}
+    with Portkey(config=target(provider, output_guardrails=[count])) as client:
+        if failing:
+            with pytest.raises(GuardrailDenied):
+                client.chat.completions.create(**ASK)
+        else:
+            told = client.chat.completions.create(**ASK)
+            assert told.choices[0].message.tool_calls[0].id == "c"
+
+
 def test_a_providers_error_is_not_looked_at(provider):
     """Only a 200 is; the provider's own words stay."""
     provider.reset({"a": [Step(status=500)]})
@@ -188,6 +227,22 @@ def test_the_long_form_and_what_is_switched_off(provider):
         copy = client.with_options(config=target(provider, before_request_hooks=[off]))
         (told,) = copy.chat.completions.create(**ASK).hook_results["before_request_hooks"]
     assert [check["id"] for check in told["checks"]] == ["default.notNull"]
+
+
+def test_one_check_twice_in_the_short_form(provider):
+    """A check's parameters may name it, so that its key is free; a user's own keep theirs."""
+    hook = {
+        "no hi": {"id": "default.contains", **NO_HI["default.contains"]},
+        "no number": {"id": "regexMatch", "rule": r"\d", "not": True},
+        "own": {"id": "mine"},
+    }
+    seen: list[Any] = []
+    own = {"own": lambda context: seen.append(context.parameters) or True}
+    with Portkey(config=target(provider, input_guardrails=[hook]), checks=own) as client:
+        (told,) = client.chat.completions.create(**ASK).hook_results["before_request_hooks"]
+    verdicts = [(check["id"], check["verdict"]) for check in told["checks"]]
+    assert verdicts == [("default.contains", False), ("default.regexMatch", True), ("own", True)]
+    assert seen == [{"id": "mine"}]
 
 
 def test_defaults_of_the_client_and_of_the_config_come_last(provider):

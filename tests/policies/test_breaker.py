@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from portkey_local.model import Answer, Call, Event, Failure, Fault, Outcome, Reply, Request, Target
 from portkey_local.policies.breaker import Breaker
 from portkey_local.providers.openai import OpenAICodec
-from portkey_local.state import WINDOW, CircuitState
+from portkey_local.state import WINDOW, CircuitState, Phase
 from portkey_local.strategies.single import Single
 
 TARGET = Target("config.targets[0]", "openai", "http://a", OpenAICodec())
@@ -237,8 +237,76 @@ def test_what_was_never_sent_counts_for_nothing():
     assert closed_after(breaker(frozenset({400}), failures=1), failure(400, Fault.ROUTING))
 
 
+def test_a_threshold_may_be_any_number():
+    """One that no machine counts to never opens the circuit."""
+    one = breaker(failures=10**30, percentage=50.0, minimum=10**30)
+    assert closed_after(one, *[failure(503)] * 300)
+
+
 def test_a_rate_needs_its_minimum():
     """A rate is judged at the outcome that completes the minimum, whether that is good or bad."""
     one = breaker(percentage=50.0, minimum=4)
     assert closed_after(one, failure(503), failure(503), failure(503))
     assert not closed_after(one, GOOD)
+
+
+class Interrupted(CircuitState):
+    """A circuit that another thread changes as soon as somebody has looked at its phase."""
+
+    __slots__ = ("_opened_at", "meanwhile")
+
+    @property
+    def opened_at(self):
+        """Return the phase, and let the other thread run."""
+        seen, meanwhile = self._opened_at, getattr(self, "meanwhile", None)
+        if meanwhile is not None:
+            self.meanwhile = None
+            meanwhile()
+        return seen
+
+    @opened_at.setter
+    def opened_at(self, value):
+        self._opened_at = value
+
+
+def test_an_attempt_let_in_while_the_circuit_opens_counts_for_nothing():
+    """It passed a closed circuit, so its failure neither opens the circuit again nor ends a probe."""
+    state = Interrupted(failures=1, cooldown=10.0)
+    other = state.enter(0.0, bypass=False)
+    state.meanwhile = lambda: state.leave(other, 0.0, failed=True)
+    late = state.enter(0.0, bypass=False)
+    assert state.phase(0.0) is Phase.OPEN
+    probe = state.enter(10.0, bypass=False)
+    assert state.leave(late, 10.0, failed=True) is None
+    assert state.blocked(10.0)
+    assert state.leave(probe, 11.0, failed=False).after is Phase.CLOSED
+
+
+def test_whoever_sees_a_new_generation_sees_its_phase():
+    """A circuit turns its phase first: in between, nobody gets in as if it were still closed."""
+    inside = []
+
+    class Watched(CircuitState):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if hasattr(self, "cooldown") and hasattr(self, "_generation"):
+                inside.append((self._generation, self.opened_at))
+
+    state = Watched(failures=1)
+    state.leave(state.enter(0.0, bypass=False), 5.0, failed=True)
+    assert {phase for generation, phase in inside if generation == 1} == {5.0}
+
+
+def test_a_listener_that_is_interrupted_leaves_the_probes_place():
+    """What its own event raises ends the probe, as anything else does."""
+
+    def interrupted(_: Event) -> None:
+        raise KeyboardInterrupt
+
+    one = breaker(failures=1)
+    assert not closed_after(one, failure(503))
+    now = one.state.opened_at + one.state.cooldown
+    call = Call(REQUEST, float("inf"), lambda: now, random.Random(1), emit=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(one.route(call))
+    assert not one.state.blocked(now)

@@ -178,6 +178,15 @@ def test_used_up_attempts_count_as_minus_one():
     assert len(waits(effects)) == 2
 
 
+@pytest.mark.parametrize(("codes", "count"), [({429}, 2), ({429, 500}, -1)])
+def test_a_network_failure_that_used_up_the_attempts_counts_by_its_status(codes, count):
+    """The last of only network failures tells -1 where 500 is listed, else the retries made."""
+    answers = [failure(500, fault=Fault.NETWORK)] * 3
+    route = retry(2, on_status_codes=frozenset(codes)).route(call())
+    outcome, _ = drive(route, answers)
+    assert outcome.retries == count
+
+
 def test_a_failure_that_is_not_retried_keeps_the_count():
     """503 and then 400 tells 1: the retry ended, it was not used up."""
     outcome, _ = drive(retry(3).route(call()), [failure(503), failure(400)])
@@ -199,6 +208,30 @@ def test_the_steps_double_up_to_a_minute():
     """With the highest draw, the waits are 1, 2, 4 ... 32, then 60 s."""
     _, effects = drive(retry(9).route(call(draw=HIGHEST)), [failure()] * 10)
     assert waits(effects) == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, 60])
+
+
+@pytest.mark.parametrize(
+    "judged",
+    [
+        failure(446, fault=Fault.GUARDRAIL),
+        Reply(target, Answer(246, {}), {"hook_results": {}}),
+    ],
+)
+def test_an_answer_that_our_guardrails_failed_is_not_waited_after(judged):
+    """Its provider is in no trouble: it is asked again at once, and the steps begin anew."""
+    again = retry(5, on_status_codes=frozenset({246, 446, 503}))
+    answers = [failure(), failure(), judged, judged, failure(), reply()]
+    outcome, effects = drive(again.route(call(draw=HIGHEST)), answers)
+    assert waits(effects) == pytest.approx([1, 2, 0, 0, 1])
+    assert outcome.retries == 5
+
+
+def test_a_provider_of_such_statuses_is_waited_after():
+    """446 and 246 of a provider's own are statuses like any other."""
+    again = retry(2, on_status_codes=frozenset({246, 446}))
+    answers = [failure(446), Reply(target, Answer(246, {}), {}), reply()]
+    _, effects = drive(again.route(call(draw=HIGHEST)), answers)
+    assert waits(effects) == pytest.approx([1, 2])
 
 
 def test_the_least_draw_waits_half_a_step():

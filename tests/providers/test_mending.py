@@ -257,19 +257,6 @@ def test_ollamas_done_reason_is_a_finish_reason():
 # --- addresses, and what goes out
 
 
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("http://gpu:11434", "http://gpu:11434/v1"),
-        ("http://gpu:11434/", "http://gpu:11434/v1"),
-        ("http://gpu:11434/v1", "http://gpu:11434/v1"),
-        ("https://proxy.example/ollama/v1/", "https://proxy.example/ollama/v1"),
-    ],
-)
-def test_where_ollama_is(url, expected):
-    assert speak("ollama", Settings("ollama", url, custom=True)).url == expected
-
-
 def test_ollamas_own_api_stands_beside_openais():
     made = CODECS["ollama"].encode(target("ollama"), request("/api/chat"))
     assert made.url == "http://h.example/api/chat"

@@ -93,6 +93,12 @@ def test_any_cutting_of_the_bytes_gives_the_same_events(made, places):
     assert read([stream[i : i + 1] for i in range(len(stream))], terminal_needed=False)[0] == whole
 
 
+def test_an_empty_chunk_between_cr_and_lf_ends_no_line():
+    """A CRLF stays one line end, whatever comes between its halves."""
+    chunks = [b"event: a\r", b"", b"\ndata: 1\r\n\r\n"]
+    assert read(chunks, terminal_needed=False)[0] == [("a", 1)]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
 def test_the_last_event_counts_at_every_kind_of_line_end(end):
     """A stream whose last blank line has come has all of its events, CR line ends included."""

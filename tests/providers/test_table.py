@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from portkey_local.providers import table
-from portkey_local.providers.table import NATIVE, PROVIDERS, Provider, nearest
+from portkey_local.providers.table import CLOSED, PROVIDERS, READERS, Provider, nearest, readers_of
 
 # semantics.md section 4: kind P, and its last row. (nomic is P/T there; its API is not OpenAI's.)
 PASS_THROUGH = [
@@ -62,10 +63,18 @@ def test_there_are_no_rows_beyond_the_lists():
     assert PROVIDERS.keys() <= {*PASS_THROUGH, *TRANSLATED}
 
 
-def test_native_providers_are_known_and_apart():
-    """Every other id of section 4 is known by name, and none is in both sets."""
-    assert {*PASS_THROUGH, *TRANSLATED} == PROVIDERS.keys() | NATIVE
-    assert not NATIVE & PROVIDERS.keys()
+def test_every_id_has_a_row_or_is_known_to_be_gone():
+    """Every id of section 4 is known by name, and none is in both tables."""
+    assert {*PASS_THROUGH, *TRANSLATED} == PROVIDERS.keys() | CLOSED.keys()
+    assert not CLOSED.keys() & PROVIDERS.keys()
+    assert len(PROVIDERS) >= 70
+
+
+def test_readers_of_provider_fields_are_providers():
+    """A provider field belongs to whom the table says, and to nobody unknown."""
+    assert frozenset().union(*READERS.values()) <= PROVIDERS.keys()
+    assert readers_of("vertex_region") == {"vertex-ai"}
+    assert readers_of("openai_project") is None
 
 
 @rows
@@ -73,7 +82,8 @@ def test_base_urls_end_where_the_sdk_begins(row):
     """https, except on this machine; no trailing slash, query or endpoint path."""
     if row.base_url is None:
         return
-    parts = urlsplit(row.base_url)
+    assert set(re.findall(r"{(\w+)}", row.base_url)) == set(row.places)
+    parts = urlsplit(re.sub(r"{\w+}", "x", row.base_url))
     assert parts.scheme == "https" or parts.hostname == "localhost"
     assert parts.hostname
     assert (parts.query, parts.fragment, parts.username) == ("", "", None)
@@ -112,7 +122,7 @@ def test_endpoints_and_prefixes_are_well_formed(row):
         ("huggingface", "https://router.huggingface.co/v1", "HF_TOKEN"),
         ("z-ai", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
         ("azure-openai", None, "AZURE_OPENAI_API_KEY"),
-        ("cortex", None, "SNOWFLAKE_PAT"),
+        ("milvus", None, "MILVUS_TOKEN"),
     ],
 )
 def test_well_known_rows(provider_id, url, variable):
@@ -176,3 +186,30 @@ def test_nearest(mistyped, meant):
 def test_a_right_id_is_nearest_to_itself(provider_id):
     """Short forms never hide a whole id."""
     assert nearest(provider_id) == provider_id
+
+
+@pytest.mark.parametrize(
+    ("provider_id", "host", "url"),
+    [
+        ("ollama", "http://gpu-1:11434", "http://gpu-1:11434/v1"),
+        ("ollama", "http://gpu-1:11434/", "http://gpu-1:11434/v1"),
+        ("ollama", "http://gpu-1:11434/v1", "http://gpu-1:11434/v1"),
+        ("ollama", "http://proxy/ollama", "http://proxy/ollama/v1"),
+        ("together-ai", "https://proxy", "https://proxy/v1"),
+        ("openrouter", "https://openrouter.ai/api", "https://openrouter.ai/api/v1"),
+        ("lepton", "https://m.lepton.run", "https://m.lepton.run/api/v1"),
+        ("openai", "http://vllm:8000/v1/", "http://vllm:8000/v1"),
+        ("openai", "http://vllm:8000", "http://vllm:8000"),
+        ("groq", "https://proxy/openai", "https://proxy/openai"),
+    ],
+)
+def test_a_host_of_ones_own_is_completed_as_portkey_does(provider_id, host, url):
+    """Where Portkey's endpoints begin with /v1, a config's host lacks it; one that has it is kept."""
+    assert PROVIDERS[provider_id].url(host) == url
+
+
+@rows
+def test_without_a_host_of_ones_own_the_vendors_is_called(row):
+    """The vendor's own address is complete, and ends in what a custom host is completed with."""
+    assert row.url(None) == row.base_url
+    assert row.base_url is None or row.base_url.endswith(row.host_path)

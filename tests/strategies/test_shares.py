@@ -116,6 +116,16 @@ def test_values_tell_sessions_apart_by_type_too():
     assert len(route.root.sticky.state) == 3
 
 
+def test_any_value_makes_a_session():
+    """Metadata is the caller's own; what JSON cannot hold tells sessions apart as well."""
+    route = router([1, 1], **STICKY)
+    within: list[Any] = []
+    within.append(within)
+    for value in ({1: "a", "b": 2}, {(1, 2): 3}, within, "\ud800", float("nan"), {3}):
+        assert len(set(picks(route, 20, user=value))) == 1
+    assert len(route.root.sticky.state) == 6
+
+
 def test_a_session_moves_when_its_circuit_opens_and_stays_there():
     """It does not return when the circuit closes: a session's caches are where it is."""
     route = router([1, 1], **STICKY, cb_config={"failure_threshold": 1, "cooldown_interval": 1000})
@@ -145,9 +155,9 @@ def test_the_table_is_bounded():
     """The session that was asked for least recently is forgotten first."""
     state = StickyState(60, size=3)
     for key in (b"a", b"b", b"c"):
-        state.put(key, 0, 0.0)
+        state.settle(key, 0, 0.0)
     state.get(b"a", 1.0)
-    state.put(b"d", 1, 1.0)
+    state.settle(b"d", 1, 1.0)
     assert [state.peek(key, 1.0) for key in (b"a", b"b", b"c", b"d")] == [0, None, 0, 1]
     assert StickyState(60).size == SESSIONS_KEPT
 
@@ -164,7 +174,7 @@ def test_the_table_agrees_with_a_dict(steps):
         expected = model.get(name)
         if held is None:
             assert expected is None or now >= expected[1] or len(model) > 4
-            state.put(name.encode(), index, now)
+            state.settle(name.encode(), index, now)
             model[name] = index, now + 10
         else:
             assert held == expected[0]
@@ -176,3 +186,32 @@ def test_two_first_calls_at_once_settle_on_one_target():
     state = StickyState(60)
     assert state.settle(b"s", 0, 1.0) == 0
     assert state.settle(b"s", 1, 1.0) == 0
+
+
+def test_two_calls_that_move_a_session_at_once_move_it_to_one_target():
+    """The circuit of its target is open; the thread that comes second follows the first one."""
+    state = StickyState(60)
+    state.settle(b"s", 0, 1.0)
+    assert state.settle(b"s", 1, 2.0, instead_of=0) == 1
+    assert state.settle(b"s", 2, 2.0, instead_of=0) == 1
+    assert state.peek(b"s", 3.0) == 1
+
+
+def test_a_thread_that_comes_between_settles_on_the_same_target():
+    """Looking a session up and giving it its target are one step."""
+    state = StickyState(60)
+    settled = []
+
+    class Lock:
+        """Lets another thread in whenever it is free."""
+
+        def __enter__(self):
+            pass
+
+        def __exit__(self, *_):
+            if not settled:
+                settled.append(None)
+                settled[0] = state.settle(b"s", 1, 1.0)
+
+    state._lock = Lock()
+    assert state.settle(b"s", 0, 1.0) == settled[0]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
+
+from portkey_local.query import alike, nearest
 
 __all__ = [
     "Parameter",
@@ -19,16 +19,17 @@ __all__ = [
     "headers",
     "names",
     "names_or_text",
-    "pattern",
     "read",
     "rules",
     "schema",
     "seconds",
     "text",
+    "unknown",
     "url",
     "whole",
 ]
 
+MOST: Final = 2**53  # beyond it a number of JSON is no whole number everywhere
 Location = tuple[str | int, ...]
 Reader = Callable[[Any], Any]  # returns the value as the check takes it; raises ValueError
 
@@ -58,30 +59,39 @@ def read(given: Mapping[str, Any], spec: Mapping[str, Parameter]) -> dict[str, A
     """Return all parameters of a check as it takes them. Raises WrongCheck."""
     problems: list[tuple[Location, str]] = []
     values = {name: parameter.default for name, parameter in spec.items()}
+    missing = {name for name, parameter in spec.items() if parameter.required} - given.keys()
     for name, value in given.items():
+        right: str | None = name
         if name not in spec:
-            problems.append(((name,), _unknown(name, spec)))
+            problems.append(((name,), unknown("parameter", name, spec)))
+            right = _slip(name, spec.keys() - given.keys())  # so that its value is looked at too
+        if right is None:
             continue
+        missing.discard(right)
         try:
-            values[name] = spec[name].read(value)
+            values[right] = spec[right].read(value)
+        except WrongCheck as wrong:
+            problems += [((name, *below), message) for below, message in wrong.problems]
         except ValueError as error:
-            problems.append(((name,), str(error)))
-    problems += [
-        ((name,), "required")
-        for name, parameter in spec.items()
-        if parameter.required and name not in given
-    ]
+            problems.append(((right,), str(error)))
+    problems += [((name,), "required") for name in spec if name in missing]
     if problems:
         raise WrongCheck(problems)
     return values
 
 
-def _unknown(name: str, spec: Mapping[str, Parameter]) -> str:
-    if not spec:
-        return "unknown parameter; this check takes none"
-    near = difflib.get_close_matches(name, spec, 1, 0.6)
-    hint = f"; did you mean '{near[0]}'?" if near else f" ({', '.join(spec)})"
-    return f"unknown parameter{hint}"
+def _slip(name: str, valid: Collection[str]) -> str | None:
+    near = nearest(name, valid)
+    return near if near is not None and alike(name, near) else None
+
+
+def unknown(what: str, name: str, valid: Collection[str]) -> str:
+    """Say that a parameter, or a field of one, is unknown; and which was probably meant."""
+    if not valid:
+        return f"unknown {what}; this check takes none"
+    near = nearest(name, valid)
+    hint = f" ({', '.join(valid)})" if near is None else f"; did you mean '{near}'?"
+    return f"unknown {what}{hint}"
 
 
 def _refuse(wanted: str) -> ValueError:
@@ -106,14 +116,20 @@ def whole(value: Any) -> int:
     """Read a whole number of 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise _refuse("a whole number of 0 or more")
-    return value
+    return int(_moderate(value))
 
 
 def seconds(value: Any) -> float:
     """Read a number of seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
         raise _refuse("a number of seconds, 0 or more")
-    return float(value)
+    return float(_moderate(value))
+
+
+def _moderate(value: float) -> float:
+    if value > MOST:
+        raise ValueError("is too large")
+    return value
 
 
 def names(value: Any) -> list[str]:
@@ -136,26 +152,11 @@ def choice(*valid: str) -> Reader:
     def reader(value: Any) -> str:
         if value in valid:
             return str(value)
-        near = difflib.get_close_matches(str(value), valid, 1, 0.6)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
+        near = nearest(value, valid) if isinstance(value, str) else None
+        hint = "" if near is None else f"; did you mean '{near}'?"
         raise ValueError(f"must be one of {', '.join(valid)}{hint}")
 
     return reader
-
-
-def pattern(value: Any) -> re.Pattern[str]:
-    """Read a regular expression, bare or as `/expression/flags` with the flags i, m and s."""
-    written = text(value)
-    flags = 0
-    if delimited := re.fullmatch(r"/(.+)/([gimsu]*)", written, re.DOTALL):
-        written, letters = delimited.groups()
-        known = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
-        for letter in letters:
-            flags |= known.get(letter, 0)
-    try:
-        return re.compile(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", written), flags)
-    except (re.error, OverflowError, RecursionError):
-        raise _refuse("a regular expression that can be read") from None
 
 
 def any_object(value: Any) -> dict[str, Any]:
@@ -205,8 +206,9 @@ def headers(value: Any) -> dict[str, str]:
 def rules(value: Any) -> dict[str, Any]:
     """Read the rules of `modelRules`: `defaults` and `metadata`."""
     written = any_object(value)
-    if wrong := written.keys() - {"defaults", "metadata"}:
-        raise ValueError(f"has fields other than defaults and metadata: {', '.join(sorted(wrong))}")
+    fields = ("defaults", "metadata")
+    if wrong := [name for name in written if name not in fields]:
+        raise WrongCheck(((name,), unknown("field", name, fields)) for name in wrong)
     defaults, metadata = written.get("defaults", []), written.get("metadata", {})
     if not isinstance(defaults, list) or not isinstance(metadata, dict):
         msg = "defaults must be a list of models, metadata an object"

@@ -8,14 +8,18 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
+from portkey_local.checks.requests import TYPES
 from portkey_local.effects import Fetch, Raised, Route, Run
-from portkey_local.hooks import Check, CheckContext, CheckResult
+from portkey_local.hooks import Check, CheckContext, CheckResult, NoText
 from portkey_local.model import Answer, Packet
+from portkey_local.texts import request_text
 
-URL: Final = re.compile(r"https?://[^\s<>\"'`)\]}]+")
+URL: Final = re.compile(r"https?://[^\s,<>\"'`{}\[\]]+")
+REDIRECTS: Final = 5  # how many of them one address may lead through
 TIMEOUT: Final = 3.0  # seconds, the reference's
+MOVED: Final = frozenset({301, 302, 303, 307, 308})
 MOST: Final = 20  # addresses of one text that are looked up
 
 
@@ -25,36 +29,47 @@ class NoAnswer(Exception):
 
 def webhook(given: Mapping[str, Any]) -> Check:
     """`webhook`: an address of the user's says whether the text passes."""
-    return Webhook(given["webhookURL"], given["headers"], (given["timeout"] or 3000) / 1000)
+    return Webhook(given["webhookURL"], given["headers"], seconds_of(given))
 
 
 def log(given: Mapping[str, Any]) -> Check:
     """`log`: an address of the user's is told of the call; it always passes."""
-    return Log(given["logURL"], given["headers"])
+    return Log(given["logURL"], given["headers"], seconds_of(given))
+
+
+def seconds_of(given: Mapping[str, Any]) -> float:
+    """Return the seconds that an address has to answer in; a config writes milliseconds."""
+    return given["timeout"] / 1000 if given["timeout"] else TIMEOUT
 
 
 def valid_urls(given: Mapping[str, Any]) -> Check:
-    """`validUrls`: every address in the text answers with 2xx, or its name at least resolves."""
+    """`validUrls`: there are addresses in the text, and all answer with 2xx, or their names at
+    least resolve.
+    """
     return ValidUrls(dns_alone=given["onlyDNS"], negated=given["not"])
 
 
 def message_of(context: CheckContext, url: str, headers: Mapping[str, str]) -> Packet:
     """Return what an address of the user's is told of a call: its JSON, never its credentials."""
-    moment = "beforeRequestHook" if context.moment == "input" else "afterRequestHook"
+    answered = context.moment == "output"
     body = {
-        "request": {"json": context.request, "text": _if(context, "input")},
-        "response": {"json": context.response, "text": _if(context, "output")},
+        "request": {
+            "json": context.request,
+            "text": request_text(context.request),
+            "isStreamingRequest": context.request.get("stream") is True,
+        },
+        "response": {
+            "json": context.response if answered else {},
+            "text": context.text if answered else "",
+            "statusCode": 200 if answered else None,  # only a 200 is looked at
+        },
         "provider": context.provider,
-        "requestType": context.endpoint,
+        "requestType": TYPES.get(context.endpoint, context.endpoint),
         "metadata": context.metadata,
-        "eventType": moment,
+        "eventType": "afterRequestHook" if answered else "beforeRequestHook",
     }
     content = json.dumps(body, ensure_ascii=False, default=_plain).encode()
     return Packet("POST", url, {"content-type": "application/json", **headers}, content)
-
-
-def _if(context: CheckContext, moment: str) -> str | None:
-    return context.text if context.moment == moment else None
 
 
 def _plain(value: Any) -> Any:
@@ -98,10 +113,11 @@ class Log:
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
+    seconds: float
 
     def run(self, context: CheckContext) -> Route[CheckResult]:
         """Pass; raise NoAnswer where nobody takes it."""
-        answer = yield from Fetch(message_of(context, self.url, self.headers), TIMEOUT)
+        answer = yield from Fetch(message_of(context, self.url, self.headers), self.seconds)
         if not isinstance(answer, Answer) or not 200 <= answer.status < 300:
             raise NoAnswer(f"status {answer.status}")
         return CheckResult(verdict=True)
@@ -115,8 +131,12 @@ class ValidUrls:
     negated: bool
 
     def run(self, context: CheckContext) -> Route[CheckResult]:
-        """Return whether all of them are good; a text without addresses passes."""
-        urls = [url.rstrip(".,;:!?") for url in URL.findall(context.text)]
+        """Return whether all of them are good; raise NoText where there is no text at all."""
+        if not context.text:
+            raise NoText
+        urls = [_bare(url) for url in URL.findall(context.text)]
+        if not urls:  # no address is valid, and none is invalid
+            return CheckResult(verdict=False, data={"urls": 0})
         good = len(urls) <= MOST
         for url in urls[:MOST]:
             good = good and (yield from self._good(url))
@@ -129,8 +149,29 @@ class ValidUrls:
         if self.dns_alone:
             found = yield from Run(lambda: socket.getaddrinfo(host, None))
             return not isinstance(found, Raised)
-        answer = yield from Fetch(Packet("GET", url, {}, None), TIMEOUT)
-        return isinstance(answer, Answer) and 200 <= answer.status < 300
+        return (yield from self._answers(url))
+
+    def _answers(self, url: str) -> Route[bool]:
+        """Return whether an address answers with 2xx, perhaps from where it leads to."""
+        for _ in range(REDIRECTS + 1):
+            answer = yield from Fetch(Packet("HEAD", url, {}, None), TIMEOUT)
+            if not isinstance(answer, Answer):
+                return False
+            further = answer.headers.get("location") if answer.status in MOVED else None
+            if further is None:
+                return 200 <= answer.status < 300
+            url = urljoin(url, further)
+            if _host(url) is None or not url.startswith(("http://", "https://")):
+                return False
+        return False
+
+
+def _bare(url: str) -> str:
+    """Return an address without what belongs to the sentence around it."""
+    bare = url.rstrip(".,;:!?")
+    while bare.endswith(")") and bare.count(")") > bare.count("("):
+        bare = bare[:-1].rstrip(".,;:!?")
+    return bare
 
 
 def _host(url: str) -> str | None:

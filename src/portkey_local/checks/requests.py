@@ -30,7 +30,14 @@ def _told(value: Any) -> list[str]:
     """Return a metadata value, or those of a list, as text."""
     if value is None:
         return []
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
+    return [_text(each) for each in (value if isinstance(value, list) else [value])]
+
+
+def _text(value: Any) -> str:
+    """Return a value as a config's keys name it: as JSON, but for texts."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def whitelist(given: Mapping[str, Any]) -> Check:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from portkey_local import patterns
 from portkey_local.checks import (
     parameters as kind,
     remote,
@@ -15,7 +16,7 @@ from portkey_local.checks import (
     transformers,
     wording,
 )
-from portkey_local.checks.parameters import Parameter
+from portkey_local.checks.parameters import Parameter, WrongCheck
 from portkey_local.hooks import Check
 
 __all__ = ["CHECKS", "Row"]
@@ -31,6 +32,11 @@ class Row:
 
 NOT: Final = {"not": Parameter(kind.flag, default=False)}
 OPERATOR: Final = Parameter(kind.choice("any", "all", "none"), default="any")
+METADATA_RULE: Final = {
+    "metadataKey": Parameter(kind.text, required=True),
+    "values": Parameter(kind.names, required=True),
+    "models": Parameter(kind.names, required=True),
+}
 ANY_COUNT: Final = 9_999_999  # the reference's
 
 
@@ -43,16 +49,16 @@ def _count(unit: str) -> dict[str, Parameter]:
 
 
 def _metadata_rules(value: Any) -> list[dict[str, Any]]:
-    fields = {"metadataKey": kind.text, "values": kind.names, "models": kind.names}
-    if not isinstance(value, list):
-        msg = "must be a list of objects with metadataKey, values and models"
-        raise ValueError(msg)  # noqa: TRY004 - the config's slip, not the code's
-    for rule in value:
-        if not isinstance(rule, dict) or rule.keys() != fields.keys():
-            msg = "must hold objects with metadataKey, values and models, and nothing else"
-            raise ValueError(msg)
-        for name, read in fields.items():
-            read(rule[name])
+    if not isinstance(value, list) or not all(isinstance(rule, dict) for rule in value):
+        raise ValueError("must be a list of objects with metadataKey, values and models")
+    problems: list[tuple[kind.Location, str]] = []
+    for index, rule in enumerate(value):
+        try:
+            kind.read(rule, METADATA_RULE)
+        except WrongCheck as wrong:
+            problems += [((index, *below), message) for below, message in wrong.problems]
+    if problems:
+        raise WrongCheck(problems)
     return value
 
 
@@ -62,7 +68,7 @@ WHITELIST: Final = Row(
 )
 
 CHECKS: Final[Mapping[str, Row]] = {
-    "regexMatch": Row(wording.matches, {"rule": Parameter(kind.pattern, required=True), **NOT}),
+    "regexMatch": Row(wording.matches, {"rule": Parameter(patterns.pattern, required=True), **NOT}),
     "sentenceCount": Row(wording.sentences, _count("Sentences")),
     "wordCount": Row(wording.words, _count("Words")),
     "characterCount": Row(wording.characters, _count("Characters")),
@@ -130,6 +136,7 @@ CHECKS: Final[Mapping[str, Row]] = {
         {
             "logURL": Parameter(kind.url, required=True),
             "headers": Parameter(kind.headers, default={}),
+            "timeout": Parameter(kind.whole),
         },
     ),
     "addPrefix": Row(
@@ -144,7 +151,7 @@ CHECKS: Final[Mapping[str, Row]] = {
     "regexReplace": Row(
         transformers.replace,
         {
-            "rule": Parameter(kind.pattern, required=True),
+            "rule": Parameter(patterns.delimited, required=True),
             "redactText": Parameter(kind.text, default="[REDACTED]"),
             "failOnDetection": Parameter(kind.flag, default=False),
         },

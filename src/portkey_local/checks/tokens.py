@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from portkey_local.checks.parameters import seconds
 from portkey_local.checks.remote import TIMEOUT, NoAnswer
 from portkey_local.effects import Fetch, Route
 from portkey_local.hooks import Check, CheckContext, CheckResult
@@ -26,7 +27,13 @@ ALGORITHMS: Final = (
     "ES512",
     "EdDSA",
 )
-UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+AGE: Final = re.compile(
+    r"(?P<number>\d+(?:\.\d+)?) ?(?:"
+    r"(?P<s>s|secs?|seconds?)|(?P<m>m|mins?|minutes?)|(?P<h>h|hrs?|hours?)"
+    r"|(?P<d>d|days?)|(?P<w>w|weeks?)|(?P<y>y|yrs?|years?))",
+    re.IGNORECASE,
+)
+UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365.25 * 86400}
 
 
 def jwt(given: Mapping[str, Any]) -> Check:
@@ -41,14 +48,14 @@ def jwt(given: Mapping[str, Any]) -> Check:
 
 
 def age(value: Any) -> float:
-    """Read an age such as `12h` or `1d`, or a number of seconds."""
+    """Read an age such as `12h` or `2 weeks`, or a number of seconds."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-        return float(value)
-    found = re.fullmatch(r"(\d+)\s*([smhd])", value) if isinstance(value, str) else None
+        return seconds(value)
+    found = AGE.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        msg = "must be an age such as '12h' or '1d', or a number of seconds"
+        msg = "must be an age such as '12h' or '2 weeks', or a number of seconds"
         raise ValueError(msg)
-    return int(found[1]) * UNITS[found[2]]
+    return seconds(float(found["number"]) * UNITS[str(found.lastgroup)])
 
 
 @dataclass(slots=True)
@@ -119,7 +126,13 @@ class Jwt:
                 pyjwt.PyJWK(key),
                 algorithms=list(ALGORITHMS),
                 leeway=self.tolerance,
-                options={"verify_aud": False, "require": ["iat"]},
+                # Whose a token is, and which, is for the caller to say in any form.
+                options={
+                    "verify_aud": False,
+                    "verify_sub": False,
+                    "verify_jti": False,
+                    "require": ["iat"],
+                },
             )
             expired = self._too_old(claims)
         except pyjwt.PyJWTError as error:

@@ -72,11 +72,11 @@ def _provider_with_key() -> str:
 
 def _model_for(provider: str) -> str:
     """Return the model to ask for when none was named."""
-    from portkey_local.providers.table import NATIVE, PROVIDERS
+    from portkey_local.providers.table import PROVIDERS
 
     if provider in MODELS:
         return MODELS[provider]
-    if provider not in PROVIDERS.keys() | NATIVE and not provider.startswith("@"):
+    if provider not in PROVIDERS and not provider.startswith("@"):
         unknown_provider(provider)
     say("error", f"{provider} needs a model by name: give --model")
     raise typer.Exit(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Keep, list and try the keys of providers, by a name of yours.", no_args_is_help=True
 )
+BEGINNING: Final = 20  # by its beginning a key is known; a long name alone is none
 Name = Annotated[str, typer.Argument(help="The virtual key's name.")]
 
 
-@app.command()
-def add(
+@app.command(context_settings={"allow_extra_args": True})
+def add(  # noqa: PLR0913, PLR0917 - one for each thing that may be said
+    context: typer.Context,
     name: Name,
     provider: Annotated[str, typer.Option(help="A provider's id; see `providers`.")],
     host: Annotated[str | None, typer.Option(help="The URL of a host of your own.")] = None,
@@ -40,9 +42,11 @@ def add(
 ) -> None:
     """Store a key. It is asked for, or read from stdin: arguments can be seen by other programs."""
     from portkey_local import keyrings
-    from portkey_local.home import keys_file
+    from portkey_local.home import keys_file, read_keys
 
     with plainly():
+        if context.args:  # click would repeat it, and it may be the key
+            raise typer.BadParameter("a key is no argument: it is asked for, or read from stdin")
         if in_file and in_keyring:
             raise typer.BadParameter("give --file or --keyring, not both")
         path = keys_file()
@@ -54,7 +58,10 @@ def add(
             entry["keyring"] = True
         else:
             entry["api_key"], place = secret, str(path)
+        old = read_keys(path).get(name, {})
         _write(path, name, entry)
+        if old.get("keyring") is True and "keyring" not in entry and keyrings.available():
+            keyrings.forget(name)
     print(f"{name}: the key is kept in {place}. Use it: Portkey(virtual_key={name!r})")
 
 
@@ -130,12 +137,14 @@ def _entry(
     """Return the fields of a new table, checked like a target's. Raises ConfigError."""
     from portkey_local.config import load, provider_problems
     from portkey_local.config.sources import is_name
-    from portkey_local.errors import ConfigError
+    from portkey_local.errors import ConfigError, looks_secret
     from portkey_local.home import read_keys
-    from portkey_local.providers.table import NATIVE, PROVIDERS, nearest
+    from portkey_local.providers.table import CLOSED, PROVIDERS, nearest
 
     if not is_name(name):
         raise ConfigError("NAME", "letters, digits, '-', '_' and '.', with a letter or digit first")
+    if looks_secret(name[:BEGINNING]):
+        raise ConfigError("NAME", "looks like a key itself; choose a name that may be shown")
     if name in read_keys(path) and not replace:
         raise ConfigError(name, "exists; give --replace, or another name")
     entry: dict[str, Any] = {"provider": provider}
@@ -147,9 +156,7 @@ def _entry(
             raise ConfigError("--set", "takes field=value, for fields other than the key's own")
         entry[key] = _value(value)
     config = load(entry, quiet=True)
-    if problems := provider_problems(
-        config, known=PROVIDERS.keys() | NATIVE, native=(), nearest=nearest
-    ):
+    if problems := provider_problems(config, known=PROVIDERS, closed=CLOSED, nearest=nearest):
         raise ConfigError("--provider", problems[0][1])
     return entry
 
@@ -193,13 +200,12 @@ def _facts(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _known(tables: Mapping[str, Any], name: str, path: str) -> Mapping[str, Any]:
-    import difflib
-
     from portkey_local.errors import ConfigError
+    from portkey_local.query import nearest
 
     if name in tables:
         table: Mapping[str, Any] = tables[name]
         return table
-    near = difflib.get_close_matches(name, tables, 1, 0.6)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(name, tables)
+    hint = "" if near is None else f"; did you mean {near!r}?"
     raise ConfigError(name, f"is not in {path}{hint}")

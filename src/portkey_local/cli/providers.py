@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from portkey_local.cli.saying import AsJson, console, say
+from portkey_local.signing import SIGNERS
 
 if TYPE_CHECKING:
     from portkey_local.providers.table import Provider
@@ -22,19 +23,15 @@ def providers(
     as_json: AsJson = False,
 ) -> None:
     """See which providers can be asked, where they live, and which have a key here."""
-    from portkey_local.providers.table import NATIVE, PROVIDERS
+    from portkey_local.providers.table import PROVIDERS
 
     rows = [row for key, row in PROVIDERS.items() if name.lower() in key]
-    later = sorted(key for key in NATIVE if name.lower() in key)
-    if not rows and not later:
+    if not rows:
         unknown_provider(name)
     if as_json:
         print(json.dumps([_provider_facts(row) for row in rows], indent=2))
         return
-    if rows:
-        _print_providers(rows)
-    if later:
-        say("note", f"known, but not spoken in this version yet: {', '.join(later)}")
+    _print_providers(rows)
 
 
 def _print_providers(rows: Sequence[Provider]) -> None:
@@ -45,6 +42,8 @@ def _print_providers(rows: Sequence[Provider]) -> None:
     for row in rows:
         address = row.base_url or "an address of yours, as custom_host"
         key = " or ".join(row.key_variables) or "no key needed"
+        if row.id in SIGNERS:
+            key += ", or the vendor's own credentials"
         details = Text.assemble(
             address, f"\n{key}", (f"\n{', '.join(sorted(row.endpoints))}", "dim")
         )
@@ -56,6 +55,13 @@ def _print_providers(rows: Sequence[Provider]) -> None:
     terminal.print(f"\n✓ marks a key in the environment: {ready} of {len(rows)}.")
 
 
+def _sign_in(row: Provider) -> str:
+    """Return the form of the header that signs a call in."""
+    if row.auth_header is None:
+        return "signature"
+    return f"{row.auth_header}: {row.auth_prefix}KEY"
+
+
 def _provider_facts(row: Provider) -> dict[str, Any]:
     return {
         "id": row.id,
@@ -63,6 +69,8 @@ def _provider_facts(row: Provider) -> dict[str, Any]:
         "key_variables": row.key_variables,
         "key_set": has_key(row),
         "key_optional": row.key_optional,
+        "signs_in_by": _sign_in(row),
+        "places": [*row.places, *(["custom_host"] if row.base_url is None else [])],
         "endpoints": sorted(row.endpoints),
     }
 

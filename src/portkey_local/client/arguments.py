@@ -10,15 +10,16 @@ from __future__ import annotations
 import copy
 import difflib
 import inspect
-import json
 import os
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from openai import NotGiven, Omit
 
-from portkey_local.engine import Options
+from portkey_local.client.vendors import FIELDS, VendorArguments
+from portkey_local.config.problems import shown
+from portkey_local.engine import Options, metadata_of
 from portkey_local.errors import ConfigError
 from portkey_local.hooks import CheckContext
 from portkey_local.model import EMPTY, Event, Rng
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from portkey_local.config import Config
 
 
-class Changes(TypedDict, total=False):
+class Changes(VendorArguments, total=False):
     """What a copy of a client can be given."""
 
     Authorization: str
@@ -50,6 +51,7 @@ class Changes(TypedDict, total=False):
     request_timeout: float | None
     stream_idle_timeout: float
     strict_open_ai_compliance: bool
+    strict_params: bool
     timeout: Any
     trace_id: str | None
     virtual_key: str
@@ -86,8 +88,10 @@ ROUTING = frozenset(
         "request_timeout",
         "stream_idle_timeout",
         "strict_open_ai_compliance",
+        "strict_params",
         "trace_id",
         "virtual_key",
+        *FIELDS,
     }
 )
 OF_ANY_TARGET = frozenset(  # of a config: what is not a host's, a key's or a provider's own
@@ -107,8 +111,10 @@ OF_ANY_TARGET = frozenset(  # of a config: what is not a host's, a key's or a pr
         "retry",
         "stream_idle_timeout",
         "strict_open_ai_compliance",
+        "strict_params",
     }
 )
+OF_ONE_TARGET = ("provider", "virtual_key", "openai_organization", "openai_project")
 CARRIED = frozenset({"metadata", "trace_id"})  # go along with a call and change no route
 ONE_CLIENT = frozenset(
     {
@@ -129,18 +135,10 @@ FROM_OPENAI = frozenset(
 NOT_BUILT: Mapping[str, str] = {
     "cache_force_refresh": "caches are not built in this version yet",
     "cache_namespace": "caches are not built in this version yet",
+    "fireworks_account_id": "not read yet; chat, completions and embeddings work without it",
     "instrumentation": "not built yet; use on_event= or event_log=",
     "websocket_base_url": "websockets are not routed",
 }
-NOT_BUILT_PREFIXES = (
-    "anthropic_",
-    "aws_",
-    "azure_",
-    "vertex_",
-    "workers_ai_",
-    "huggingface_",
-    "fireworks_",
-)
 LISTS = ("default_input_guardrails", "default_output_guardrails", "forward_headers")
 SECONDS_LIMIT = 600  # a request_timeout above this was surely meant in milliseconds
 LOOKS_LIKE_PORTKEY = ("api.portkey.ai", "aws-us.api.portkey.ai")
@@ -181,11 +179,10 @@ def _check_values(given: Mapping[str, Any]) -> None:
 
 def _refuse(name: str, value: Any, known: frozenset[str]) -> None:
     """Raise for an argument we do not know, unless it is one of Portkey's that is switched off."""
-    if name in NOT_BUILT or name.startswith(NOT_BUILT_PREFIXES):
+    if name in NOT_BUILT:
         if value is None or value is False:
             return
-        unspoken = "this provider's own language is not spoken in this version yet"
-        raise ConfigError(name, f"known, but {NOT_BUILT.get(name, unspoken)}")
+        raise ConfigError(name, f"known, but {NOT_BUILT[name]}")
     near = difflib.get_close_matches(name, sorted(known | NOT_BUILT.keys()), n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     msg = f"Portkey has no argument {name!r}{hint}"
@@ -219,14 +216,15 @@ WANTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 
 def options(given: Mapping[str, Any]) -> Options:
     """Return the engine's options for a client's arguments. Raises ConfigError."""
-    defaults: dict[str, Any] = {}
-    for name in ("provider", "virtual_key", "openai_organization", "openai_project"):
-        if given.get(name) is not None:
-            defaults[name] = given[name]
+    defaults = {
+        FIELDS.get(name, name): given[name]
+        for name in (*OF_ONE_TARGET, *FIELDS)
+        if given.get(name) is not None
+    }
     if given.get("Authorization"):
         defaults["api_key"] = given["Authorization"].removeprefix("Bearer ")
     overrides: dict[str, Any] = {}
-    for name in ("custom_host", "strict_open_ai_compliance", *LISTS):
+    for name in ("custom_host", "strict_open_ai_compliance", "strict_params", *LISTS):
         if given.get(name) is not None:
             overrides[name] = given[name]
     for name in ("request_timeout", "stream_idle_timeout"):
@@ -251,13 +249,14 @@ def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """
     merged = {**old, **new}
     target = {"provider", "virtual_key"}
+    own = {"Authorization", *FIELDS}  # of a target, which go with it
     if new.keys() & target:
-        for name in (target | {"Authorization"}) - new.keys():
+        for name in (target | own) - new.keys():
             merged.pop(name, None)
         if "config" not in new and old.get("config") is not None:
             merged["config"] = _single(old["config"])
     elif new.get("config") is not None and _names_targets(new["config"]):
-        for name in target | {"Authorization"}:
+        for name in (target | own) - new.keys():
             merged.pop(name, None)
     return merged
 
@@ -285,7 +284,7 @@ def _single(config: Any) -> dict[str, Any] | None:
 
 def _milliseconds(name: str, seconds: Any) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
-        raise ConfigError(name, f"{seconds!r} is not a number of seconds")
+        raise ConfigError(name, f"{shown(seconds)} is not a number of seconds")
     if seconds > SECONDS_LIMIT:
         from portkey_local.config import warn
 
@@ -325,10 +324,12 @@ def _metadata(value: Any) -> Mapping[str, Any]:
     if value is None:
         return EMPTY
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = None
+        told = metadata_of(value)
+        if told is None:
+            from portkey_local.config import warn
+
+            warn("metadata: not the JSON text of an object, so calls have none, as in the gateway")
+        return told or EMPTY
     if not isinstance(value, Mapping):
         raise ConfigError("metadata", "metadata must be a dict, or the JSON text of an object")
     return dict(value)

@@ -10,7 +10,16 @@ from portkey_local.compile.guards import Guards, Own, guards_of
 from portkey_local.compile.problems import Problems
 from portkey_local.compile.targets import target_of
 from portkey_local.compile.tree import Builder, Leaf
-from portkey_local.config import Config, examine, inherit, leaves, load, provider_problems, warn
+from portkey_local.config import (
+    VENDOR_FIELDS,
+    Config,
+    examine,
+    inherit,
+    leaves,
+    load,
+    provider_problems,
+    warn,
+)
 from portkey_local.credentials import Vault
 from portkey_local.effects import Route, Router
 from portkey_local.errors import ConfigError
@@ -18,11 +27,12 @@ from portkey_local.home import configs_dir
 from portkey_local.model import EMPTY, Call, Failure, Fault, Outcome, Target
 from portkey_local.policies.breaker import Breaker
 from portkey_local.providers.openai import MODEL_NEEDED, no_model
-from portkey_local.providers.table import NATIVE, PROVIDERS, nearest
+from portkey_local.providers.table import CLOSED, PROVIDERS, nearest, readers_of
 
 __all__ = ["NO_TARGET", "Compiled", "Nowhere", "compile_config", "slug_of"]
 
 NO_TARGET = "No target: give the client provider=, virtual_key= or config="
+SAID = frozenset({"x-portkey-trace-id", "x-portkey-metadata"})
 DEFAULT_HOOKS = frozenset({"default_input_guardrails", "default_output_guardrails"})
 
 
@@ -47,6 +57,7 @@ class Compiled:
     targets: tuple[Target, ...]
     model_needed: bool
     breakers: tuple[Breaker, ...] = ()
+    tells: bool = False  # whether a target forwards what a call says of itself
 
     def route(self, call: Call) -> Route[Outcome]:
         """Route a call; one without a model goes nowhere unless every target brings its own."""
@@ -77,7 +88,9 @@ def compile_config(
     problem that can be found.
     """
     examined = examine({} if source is None else source, configs_dir=configs_dir())
-    problems = Problems(examined.problems, origin=examined.origin)
+    problems = Problems(
+        examined.problems, origin=examined.origin, written=examined.spelling.written_path
+    )
     told = Config()
     with problems.gathering():
         told = _told({**defaults, **overrides})
@@ -98,7 +111,8 @@ def compile_config(
     problems.refuse()
     built = Builder(made).build(config, "config")
     model_needed = any(not target.override.get("model") for target in built.targets)
-    return Compiled(built.router, config, built.targets, model_needed, built.breakers)
+    tells = any(SAID.intersection(target.forward) for target in built.targets)
+    return Compiled(built.router, config, built.targets, model_needed, built.breakers, tells)
 
 
 def _names_target(config: Config) -> bool:
@@ -119,7 +133,7 @@ def _leaves_made(
     config: Config, vault: Vault, beating: Mapping[str, Any], checks: Own, problems: Problems
 ) -> tuple[Config, dict[str, Leaf]]:
     """Return the config with complete leaves, and what each was made into; note all problems."""
-    problems.add(provider_problems(config, known=PROVIDERS, native=NATIVE, nearest=nearest))
+    problems.add(provider_problems(config, known=PROVIDERS, closed=CLOSED, nearest=nearest))
     wrong: set[str] = set()
     models = {path: leaf.override_params.get("model") for path, leaf in leaves(inherit(config))}
 
@@ -127,7 +141,7 @@ def _leaves_made(
         return vault.described(_by_slug(leaf, models[path]), path)
 
     config = inherit(_each_leaf(config, described, wrong, problems))
-    problems.add(provider_problems(config, known=PROVIDERS, native=NATIVE, nearest=nearest))
+    problems.add(provider_problems(config, known=PROVIDERS, closed=CLOSED, nearest=nearest))
     made: dict[str, Leaf] = {}
 
     def finished(leaf: Config, path: str) -> Config:
@@ -137,10 +151,20 @@ def _leaves_made(
             guards = guards_of(leaf, path, checks)
         leaf = vault.signed(leaf, path)
         if leaf.provider in PROVIDERS:
+            _remark_on_fields(leaf, path)
             made[path] = Leaf(target_of(leaf, path, vault.environment), *guards)
         return leaf
 
     return _each_leaf(config, finished, wrong, problems), made
+
+
+def _remark_on_fields(leaf: Config, path: str) -> None:
+    """Warn of provider fields that are another provider's."""
+    for name in sorted(leaf.model_fields_set & VENDOR_FIELDS):
+        readers = readers_of(name)
+        if readers is not None and leaf.provider not in readers:
+            reader = " or ".join(sorted(readers))
+            warn(f"{path}.{name}: no effect on {leaf.provider}; it is for {reader}")
 
 
 def _beaten(leaf: Config, path: str, beating: Mapping[str, Any]) -> Config:

@@ -9,7 +9,7 @@ from portkey_local.checks import WrongCheck, prepare
 from portkey_local.compile.problems import Problems
 from portkey_local.config import Config
 from portkey_local.config.hooks import CheckSpec, HookSpec, hooks_of
-from portkey_local.config.problems import path_of
+from portkey_local.config.problems import Location, path_of
 from portkey_local.errors import ConfigError
 from portkey_local.hooks import Hook, NamedCheck
 
@@ -42,6 +42,7 @@ def _hook(spec: HookSpec, own: Own, problems: Problems) -> Hook:
         mutator=spec.kind == "mutator",
         deny=spec.deny,
         beside=spec.beside,
+        sequential=spec.sequential,
         buffered=spec.on_stream == "buffer",
         on_success=spec.on_success,
         on_fail=spec.on_fail,
@@ -49,12 +50,20 @@ def _hook(spec: HookSpec, own: Own, problems: Problems) -> Hook:
 
 
 def _check(spec: CheckSpec, own: Own) -> NamedCheck:
-    full = spec.id if spec.id in own or "." in spec.id else f"default.{spec.id}"
+    name, parameters = spec.id, dict(spec.parameters)
+    if name not in own and isinstance(parameters.get("id"), str):
+        name = parameters.pop("id")  # the way to have one check twice in a hook's short form
+    full = name if name in own or "." in name else f"default.{name}"
     try:
-        return NamedCheck(full, prepare(spec.id, spec.parameters, own))
+        check = prepare(name, parameters, own)
+        return NamedCheck(full, check, parameters.get("failOnError") is True)
     except WrongCheck as wrong:
-        found = [
-            (spec.place + path_of(location).removeprefix("config"), message)
-            for location, message in wrong.problems
-        ]
+        found = [(_place(spec, location), message) for location, message in wrong.problems]
     raise ConfigError(*found[0], *found[1:])
+
+
+def _place(spec: CheckSpec, location: Location) -> str:
+    """Return the path of what is wrong with a check; the empty location is its id's."""
+    if not location:
+        return spec.id_place
+    return spec.parameters_place + path_of(location).removeprefix("config")

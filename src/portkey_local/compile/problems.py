@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,20 +10,31 @@ from portkey_local.errors import ConfigError
 
 
 class Problems:
-    """What was found so far; one problem for each place, and none below or above it."""
+    """What was found so far; one problem for each place, and none that a later stage finds below or
+    above it.
+    """
 
     def __init__(
-        self, found: Iterable[tuple[str, str]] = (), *, origin: Path | None = None
+        self,
+        found: Iterable[tuple[str, str]] = (),
+        *,
+        origin: Path | None = None,
+        written: Callable[[str], str] = str,
     ) -> None:
-        """Begin with what an earlier stage found; `origin` is the config's file."""
+        """Begin with what an earlier stage found; `origin` is the config's file, and `written`
+        leads from a path as it is spelt right to the one in the file.
+        """
         self._found: dict[str, str] = dict(found)
         self._origin = origin
+        self._written = written
 
     def add(self, found: Iterable[tuple[str, str]]) -> None:
         """Take problems, each a path and a message, whose places are new."""
-        for path, message in found:
-            if not any(_related(path, known) for known in self._found):
-                self._found[path] = message
+        before = list(self._found)
+        for right, message in found:
+            # Below a misspelt field everything is looked at, so its right name is compared.
+            if not any(_related(right, known) for known in before):
+                self._found.setdefault(self._written(right), message)
 
     @contextmanager
     def gathering(self) -> Iterator[None]:

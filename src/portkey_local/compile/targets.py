@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,11 +17,23 @@ from portkey_local.signing import NoCredentials, signer_of
 
 CODEC: Final = OpenAICodec()
 OPENAI_ITSELF: Final = OpenAICodec(own_fields=False)
-ORGANISATION_HEADERS: Final[Mapping[str, str]] = {
+HEADER_FIELDS: Final[Mapping[str, str]] = {  # fields that go along as headers of these names
     "openai_organization": "openai-organization",
     "openai_project": "openai-project",
     "openai_beta": "openai-beta",
+    "stability_client_id": "stability-client-id",
+    "stability_client_user_id": "stability-client-user-id",
+    "stability_client_version": "stability-client-version",
+    "amzn_sagemaker_custom_attributes": "x-amzn-sagemaker-custom-attributes",
+    "amzn_sagemaker_target_model": "x-amzn-sagemaker-target-model",
+    "amzn_sagemaker_target_variant": "x-amzn-sagemaker-target-variant",
+    "amzn_sagemaker_target_container_hostname": "x-amzn-sagemaker-target-container-hostname",
+    "amzn_sagemaker_inference_id": "x-amzn-sagemaker-inference-id",
+    "amzn_sagemaker_enable_explanations": "x-amzn-sagemaker-enable-explanations",
+    "amzn_sagemaker_inference_component": "x-amzn-sagemaker-inference-component",
+    "amzn_sagemaker_session_id": "x-amzn-sagemaker-session-id",
 }
+PLACE: Final = re.compile(r"[A-Za-z0-9._-]+")  # it becomes part of a host or a path
 SECRET_LENGTH: Final = 8  # a shorter key ("none", "EMPTY") is no secret, and stands in many a text
 SECRET_FIELDS: Final = (
     "aws_secret_access_key",
@@ -40,7 +53,7 @@ def target_of(node: Config, path: str, environment: Mapping[str, str] = EMPTY) -
         raise ConfigError(f"{path}.override_params.stream", message)
     settings = Settings(
         provider,
-        node.custom_host or row.base_url,
+        row.url(node.custom_host),
         node.custom_host is not None,
         {name: value for name in VENDOR_FIELDS if (value := getattr(node, name))},
         environment,
@@ -51,9 +64,7 @@ def target_of(node: Config, path: str, environment: Mapping[str, str] = EMPTY) -
     except (WrongSetting, NoCredentials) as error:
         raise ConfigError(f"{path}.{error.field}", str(error)) from None
     headers = {
-        header: value
-        for name, header in ORGANISATION_HEADERS.items()
-        if (value := getattr(node, name))
+        header: value for name, header in HEADER_FIELDS.items() if (value := getattr(node, name))
     }
     headers |= spoken.headers
     if row.auth_header is not None and key:
@@ -88,7 +99,17 @@ def _spoken(row: Provider, settings: Settings) -> Spoken:
     url = settings.host()
     host = urlsplit(url).hostname or ""
     itself = host == "openai.com" or host.endswith(".openai.com")
-    return Spoken(OPENAI_ITSELF if itself else CODEC, url)
+    codec = OPENAI_ITSELF if itself else CODEC
+    return Spoken(codec, url if settings.custom else _placed(row, settings))
+
+
+def _placed(row: Provider, settings: Settings) -> str:
+    """Return a row's URL with the target's own names in it. Raises WrongSetting."""
+    named = {name: settings.need(name, *variables) for name, variables in row.places.items()}
+    for name, value in named.items():
+        if not PLACE.fullmatch(value):
+            raise WrongSetting(name, "may hold letters, digits, '-', '_' and '.' only")
+    return (row.base_url or "").format_map(named)
 
 
 def _secrets(key: str | None, fields: Mapping[str, Any]) -> tuple[str, ...]:

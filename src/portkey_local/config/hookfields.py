@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from portkey_local.config.problems import Location, Node, Problem, near, shown
+from portkey_local.config.problems import Location, Node, Problem, near, shown, slip
 from portkey_local.hooks import Feedback
-from portkey_local.query import one_slip
+from portkey_local.query import alike
 
 __all__ = ["LONG", "SHORT", "Form", "Slot", "feedback_of", "wrong_fields", "wrong_item"]
 
@@ -78,9 +78,10 @@ def _object_of(fields: Mapping[str, Look], *required: str) -> Look:
 
 
 def _unknown(location: Location, fields: Mapping[str, Look]) -> Iterator[Problem]:
-    meant = near(str(location[-1]), fields)
+    name = str(location[-1])
+    meant = near(name, fields)
     guess = f"; did you mean '{meant}'?" if meant is not None else f" ({', '.join(fields)})"
-    yield Problem(location, f"unknown field{guess}")
+    yield Problem(location, f"unknown field{guess}", slip(name, fields))
 
 
 def _checks(value: Any, location: Location) -> Iterator[Problem]:
@@ -164,15 +165,15 @@ def wrong_fields(item: Node, slot: Slot, location: Location) -> Iterator[Problem
 def _wrong_check(value: Any, location: Location) -> Iterator[Problem]:
     name = str(location[-1])
     if isinstance(value, dict):
-        meant = next((each for each in ("on_success", "on_fail") if one_slip(name, each)), None)
+        meant = next((each for each in ("on_success", "on_fail") if alike(name, each)), None)
         if meant is not None:
-            yield Problem(location, f"not a check; did you mean '{meant}'?")
+            yield Problem(location, f"not a check; did you mean '{meant}'?", meant)
         elif not isinstance(value.get("is_enabled", True), bool):
             yield from _BOOL(value["is_enabled"], (*location, "is_enabled"))
         return
     meant = near(name, SHORT.fields)
     if meant is not None:
-        yield Problem(location, f"unknown field; did you mean '{meant}'?")
+        yield from _unknown(location, SHORT.fields)
     else:
         what = f"{shown(value, location)} is not an object"
         yield Problem(location, f"{what}; a check's parameters are one ({{}} for none)")

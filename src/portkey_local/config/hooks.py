@@ -47,16 +47,24 @@ AFTER: Final = (
 )
 SLOTS: Final[Mapping[str, Slot]] = MappingProxyType({slot.field: slot for slot in BEFORE + AFTER})
 DEFAULT_HOOKS: Final = ("default_input_guardrails", "default_output_guardrails")
-OWN_HOOKS: Final = frozenset(SLOTS) - frozenset(DEFAULT_HOOKS)
+# What replaces what, in inheritance: the hooks before a call, and those after it.
+OWN_HOOKS: Final = tuple(
+    frozenset(slot.field for slot in side if slot.field not in DEFAULT_HOOKS)
+    for side in (BEFORE, AFTER)
+)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckSpec:
-    """One check as it is written; `place` is its JSON path."""
+    """One check as it is written, with the JSON paths of the whole, its id and its parameters: in
+    the short form all three are one.
+    """
 
     id: str
     parameters: Mapping[str, Any]
     place: str
+    id_place: str
+    parameters_place: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +131,9 @@ def _spec(item: Node, slot: Slot, index: int, place: str) -> HookSpec:
 def _checks(item: Node, slot: Slot, place: str) -> Iterator[CheckSpec]:
     for below, check_id, parameters, enabled in _written(item, slot):
         if enabled:
-            yield CheckSpec(check_id, parameters, place + path_of(below).removeprefix("config"))
+            whole = place + path_of(below).removeprefix("config")
+            own = (f"{whole}.id", f"{whole}.parameters") if slot.form is LONG else (whole, whole)
+            yield CheckSpec(check_id, parameters, whole, *own)
 
 
 def _written(item: Node, slot: Slot) -> Iterator[tuple[Location, str, Node, bool]]:

@@ -12,19 +12,20 @@ import inspect
 import os
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from portkey_local.config.misspelt import Spelling, corrected
 from portkey_local.config.models import Config
 from portkey_local.config.problems import Node, Problem, listed, path_of
 from portkey_local.config.remarks import remarks
 from portkey_local.config.repair import repaired
 from portkey_local.config.rules import broken_rules
 from portkey_local.config.sources import find_named, plain, read_file, read_text
-from portkey_local.config.unbuilt import unbuilt
+from portkey_local.config.unbuilt import NOT_BUILT_YET, unbuilt
 from portkey_local.config.wording import in_words
 from portkey_local.errors import ConfigError, ConfigWarning
 
@@ -42,13 +43,15 @@ class Examined:
 
     `rest` is the config itself, or what is left of a wrong one without its wrong parts: in it
     somebody who knows more (providers, keys, checks) may look for further problems. It may be None,
-    and a leaf of it may lack its provider. `origin` is the file that was read.
+    and a leaf of it may lack its provider. `origin` is the file that was read, and `spelling` leads
+    from the paths of the rest, whose fields are spelt right, to those that were written.
     """
 
     config: Config | None
     problems: tuple[tuple[str, str], ...] = ()
     rest: Config | None = None
     origin: Path | None = None
+    spelling: Spelling = field(default_factory=Spelling)
 
     def error(self, others: Iterable[tuple[str, str]] = ()) -> ConfigError:
         """Make one error of all problems, and of those of others at places not named yet."""
@@ -98,18 +101,32 @@ def _checked(
     origin: Path | None = None,
     quiet: bool,
 ) -> Examined:
-    # Of several problems at one place the first counts: not JSON, then our rules, then a model's
-    # findings.
-    problems += broken_rules(document)
+    findings: list[Problem] = []
     if config is None:
         config, findings = _validated(document)
-        problems += findings
-    problems += _not_also_wrong(list(unbuilt(document)), problems)
-    if problems or config is None:
-        return Examined(None, listed(problems, document), _rest(document, problems), origin)
+    if config is None or problems or _wrong(document, findings):
+        return _refused(document, problems, origin)
     for remark in () if quiet else remarks(document):
         warn(f"{path_of(remark.location)}: {remark.message}")
     return Examined(config, (), config, origin)
+
+
+def _wrong(document: Node, findings: list[Problem]) -> list[Problem]:
+    found = [*broken_rules(document), *findings]
+    return found + _not_also_wrong(list(unbuilt(document)), found)
+
+
+def _refused(document: Node, problems: list[Problem], origin: Path | None) -> Examined:
+    fixed, slips, found, spelling = corrected(
+        document, lambda each: _wrong(each, _validated(each)[1])
+    )
+    told = (replace(each, location=spelling.written(each.location)) for each in found)
+    # Of several problems at one place the first counts: not JSON, then a slip, then our rules, then
+    # a model's findings.
+    said = listed([*problems, *slips, *told], document)
+    # What is only not built yet is right as it stands, so it stays.
+    wrong = [each for each in found if not each.message.startswith(NOT_BUILT_YET)]
+    return Examined(None, said, _rest(fixed, [*problems, *wrong]), origin, spelling)
 
 
 def _rest(document: Node, problems: list[Problem]) -> Config | None:

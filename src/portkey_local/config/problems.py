@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from portkey_local.errors import looks_secret
-from portkey_local.query import nearest
+from portkey_local.query import alike, nearest
 
-__all__ = ["Location", "Node", "Problem", "listed", "near", "nodes", "path_of", "shown"]
+__all__ = ["Location", "Node", "Problem", "listed", "near", "nodes", "path_of", "shown", "slip"]
 
 Location = tuple[str | int, ...]
 Node = dict[str, Any]
@@ -28,10 +28,14 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong (or odd), and where."""
+    """One thing that is wrong (or odd), and where.
+
+    `meant` is set for a misspelt field: the one that it is a slip away from.
+    """
 
     location: Location
     message: str
+    meant: str | None = None
 
 
 def nodes(document: Node, location: Location = ()) -> Iterator[tuple[Location, Node]]:
@@ -84,11 +88,13 @@ def _short(text: str) -> str:
 
 def near(name: str, names: Iterable[str]) -> str | None:
     """Find the valid name that was probably meant, past camelCase and hyphens."""
-    valid = sorted(names)
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:LONGEST_SHOWN]).replace("-", "_").lower()
-    if snake in valid:
-        return snake
-    return nearest(name[:LONGEST_SHOWN], valid) or nearest(snake, valid)
+    return nearest(name[:LONGEST_SHOWN], names)
+
+
+def slip(name: str, names: Iterable[str]) -> str | None:
+    """Find the valid name that another is a slip away from, with capitals and hyphens apart."""
+    meant = near(name, names)
+    return meant if meant is not None and alike(name, meant) else None
 
 
 def listed(problems: Iterable[Problem], document: Node) -> tuple[tuple[str, str], ...]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from math import inf
+from sys import float_info
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -94,6 +96,9 @@ def _some_weight(location: Location, node: Node) -> Iterator[Problem]:
         yield Problem(
             (*location, "targets"), "all weights are 0, so no target could ever be chosen"
         )
+    numbers = [weight for weight in weights if isinstance(weight, int | float)]
+    if sum(float(number) for number in numbers if 0 <= number <= float_info.max) == inf:
+        yield Problem((*location, "targets"), "the weights add up to more than a number can hold")
 
 
 def _host_is_plain(location: Location, node: Node) -> Iterator[Problem]:

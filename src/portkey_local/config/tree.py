@@ -6,7 +6,7 @@ because providers live next door. Inheritance follows what was written, not what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, Final
 
 from portkey_local.config.hooks import DEFAULT_HOOKS, OWN_HOOKS
@@ -28,8 +28,6 @@ INHERITED: Final = (
     "strict_open_ai_compliance",
     "strict_params",
 )
-
-NOT_SPOKEN: Final = "known provider, but its own language is not spoken in this version yet"
 
 
 def inherit(config: Config, path: str = "config") -> Config:
@@ -68,9 +66,13 @@ def _child_of(parent: Config, child: Config, path: str, below: str) -> Config:
 def _hooks_handed(
     parent: Config, child: Config, path: str, update: dict[str, Any]
 ) -> dict[str, tuple[str, ...]]:
-    if child.model_fields_set & OWN_HOOKS:
-        return {}  # one set of hooks replaces the other whole
-    fields = sorted(parent.model_fields_set & OWN_HOOKS)
+    """Hand down the hooks of each side, before and after, where a child has none of that side."""
+    fields = [
+        field
+        for side in OWN_HOOKS
+        if not child.model_fields_set & side
+        for field in sorted(parent.model_fields_set & side)
+    ]
     update.update({field: getattr(parent, field) for field in fields})
     return {field: parent.places(field, path) for field in fields}
 
@@ -112,10 +114,10 @@ def provider_problems(
     config: Config,
     *,
     known: Container[str],
-    native: Container[str],
+    closed: Mapping[str, str],
     nearest: Callable[[str], str | None],
 ) -> list[tuple[str, str]]:
-    """Find providers that nobody knows, and those whose own language we do not speak yet.
+    """Find providers that nobody knows, and those that are gone; `closed` says why.
 
     A provider of the form `@slug`, and a virtual key, are left to whoever resolves them.
     """
@@ -124,8 +126,8 @@ def provider_problems(
         provider = leaf.provider
         if provider is None or provider.startswith("@"):
             continue
-        if provider in native:
-            problems.append((f"{path}.provider", f"{provider}: {NOT_SPOKEN}"))
+        if provider in closed:
+            problems.append((f"{path}.provider", f"{provider}: {closed[provider]}"))
         elif provider not in known:
             problems.append((f"{path}.provider", _unknown(provider, nearest(provider))))
     return problems
@@ -135,11 +137,11 @@ def check(
     config: Config,
     *,
     known: Container[str],
-    native: Container[str],
+    closed: Mapping[str, str],
     nearest: Callable[[str], str | None],
 ) -> None:
     """Refuse a config with the problems that `provider_problems` finds."""
-    problems = provider_problems(config, known=known, native=native, nearest=nearest)
+    problems = provider_problems(config, known=known, closed=closed, nearest=nearest)
     if problems:
         raise ConfigError(*problems[0], *problems[1:])
 

@@ -13,22 +13,30 @@ from typing import Final
 from portkey_local.config.problems import Node, Problem, nodes
 from portkey_local.config.vendors import VendorFields
 
-__all__ = ["NOT_BUILT", "unbuilt"]
+__all__ = ["NOT_BUILT", "NOT_BUILT_YET", "unbuilt"]
 
-_VENDOR = "OpenAI-compatible hosts work, through provider, api_key and custom_host"
+NOT_BUILT_YET: Final = "known, but not built in this version yet"
+_SIGNED = "an API key of OCI Generative AI signs in, as api_key"
+_STORED = "files and batches in a bucket of yours are not made here"
 
 # Field -> what holds meanwhile; a star stands for all provider fields that begin so.
 NOT_BUILT: Final[Mapping[str, str]] = MappingProxyType(
     {
         "cache": "without it, every call goes to the provider",
         "prompt_id": "give the messages in the call",
-        "amzn_*": _VENDOR,
+        "aws_s3_*": _STORED,
+        "aws_server_side_*": _STORED,
+        "vertex_storage_bucket_name": _STORED,
         "fireworks_account_id": "chat, completions and embeddings work without it",
         "mistral_fim_completion": "chat and embeddings work without it",
-        "oracle_*": _VENDOR,
-        "snowflake_account": _VENDOR,
-        "stability_*": _VENDOR,
-        "workers_ai_*": _VENDOR,
+        "oracle_api_version": _SIGNED,
+        "oracle_compartment_id": _SIGNED,
+        "oracle_serving_mode": _SIGNED,
+        "oracle_tenancy": _SIGNED,
+        "oracle_user": _SIGNED,
+        "oracle_fingerprint": _SIGNED,
+        "oracle_private_key": _SIGNED,
+        "oracle_key_passphrase": _SIGNED,
     }
 )
 
@@ -56,4 +64,4 @@ def unbuilt(document: Node) -> Iterator[Problem]:
 
 
 def _problem(location: tuple[str | int, ...], reason: str) -> Problem:
-    return Problem(location, f"known, but not built in this version yet: {reason}")
+    return Problem(location, f"{NOT_BUILT_YET}: {reason}")

@@ -119,4 +119,4 @@ class VendorFields(Frozen):
     oracle_key_passphrase: Text = None
 
 
-VENDOR_FIELDS = tuple(VendorFields.model_fields)
+VENDOR_FIELDS = frozenset(VendorFields.model_fields)

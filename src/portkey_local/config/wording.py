@@ -21,7 +21,7 @@ from portkey_local.config.models import (
     StickySession,
     Strategy,
 )
-from portkey_local.config.problems import Location, Problem, near, shown
+from portkey_local.config.problems import Location, Problem, near, shown, slip
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -93,7 +93,8 @@ OTHERS: Final[Mapping[str, str]] = {"too_short": "empty; it needs at least one i
 def in_words(error: ErrorDetails) -> Problem:
     """Say one of pydantic's errors as we would."""
     location = error["loc"]
-    return Problem(location, _message(error, location))
+    unknown = error["type"] == "extra_forbidden" and location[-1] != RETRY_AFTER_PLURAL
+    return Problem(location, _message(error, location), _slip(location) if unknown else None)
 
 
 def _message(error: ErrorDetails, location: Location) -> str:
@@ -130,6 +131,10 @@ def _unknown(location: Location) -> str:
 def meant_field(location: Location) -> str | None:
     """Find the field that was probably meant by an unknown one."""
     return near(str(location[-1]), _owner(location[:-1]).model_fields)
+
+
+def _slip(location: Location) -> str | None:
+    return slip(str(location[-1]), _owner(location[:-1]).model_fields)
 
 
 def _owner(location: Location) -> type[BaseModel]:

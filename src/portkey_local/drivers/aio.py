@@ -80,8 +80,8 @@ class AsyncDriver:
                 return await self._gather(call, reply)
             case Fetch(packet, seconds):
                 return await self._fetch(packet, seconds)
-            case Run(function):
-                return await self._call(function)
+            case Run(function, seconds):
+                return await self._call(function, seconds)
             case Beside(route):
                 self._beside.start(lambda: self.run(route))
                 return None
@@ -110,11 +110,12 @@ class AsyncDriver:
             return notes.unfetched(error, seconds)
         return Answer(response.head.status, response.head.headers, content)
 
-    async def _call(self, function: Callable[[], Any]) -> Any:
+    async def _call(self, function: Callable[[], Any], seconds: float) -> Any:
         """Call a user's function in a thread, where it may wait; await what it returns here."""
         try:
-            result = await anyio.to_thread.run_sync(function, abandon_on_cancel=True)
-            return await result if inspect.isawaitable(result) else result
+            with anyio.fail_after(seconds):
+                result = await anyio.to_thread.run_sync(function, abandon_on_cancel=True)
+                return await result if inspect.isawaitable(result) else result
         except Exception as error:  # noqa: BLE001 - the route decides what it means
             return Raised(error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -80,8 +81,8 @@ class SyncDriver:
                 return self._gather(call, reply)
             case Fetch(packet, seconds):
                 return self._fetch(packet, seconds)
-            case Run(function):
-                return self._call(function)
+            case Run(function, seconds):
+                return self._call(function, seconds)
             case Beside(route):
                 self._beside.start(lambda: self.run(route))
                 return None
@@ -110,11 +111,11 @@ class SyncDriver:
             return notes.unfetched(error, seconds)
         return Answer(response.head.status, response.head.headers, content)
 
-    def _call(self, function: Callable[[], Any]) -> Any:
+    def _call(self, function: Callable[[], Any], seconds: float) -> Any:
         """Call a user's function; one that is asynchronous gets an event loop of its own."""
         try:
             result = function()
-            return _awaited(result) if inspect.iscoroutine(result) else result
+            return _awaited(_timed(result, seconds)) if inspect.iscoroutine(result) else result
         except Exception as error:  # noqa: BLE001 - the route decides what it means
             return Raised(error)
 
@@ -199,6 +200,10 @@ class SyncDriver:
             return failure
         stream = EventStream(call, target, response, reader, events)
         return Reply(target, response.head, stream=stream, blocked=reader.blocked)
+
+
+async def _timed(work: Coroutine[Any, Any, Any], seconds: float) -> Any:
+    return await asyncio.wait_for(work, None if math.isinf(seconds) else max(0.0, seconds))
 
 
 def _awaited(work: Coroutine[Any, Any, Any]) -> Any:

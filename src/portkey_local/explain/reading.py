@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from portkey_local.compile import Compiled, Nowhere, lacks_model
 from portkey_local.effects import Router
-from portkey_local.explain.orders import orders_of
+from portkey_local.explain.orders import REFUSED, nobody_asked, orders_of
 from portkey_local.explain.words import Explanation, Step
 from portkey_local.hooks import Hook
 from portkey_local.model import Call, Target
@@ -59,10 +59,21 @@ def _fallback(router: Fallback, call: Call) -> Step:
         why.append("every circuit is open, so circuits are ignored")
         call, open_ones = replace(call, bypass=True), []
     why += [f"{router.path}.targets[{index}] is passed over: circuit open" for index in open_ones]
-    below = (
-        _step(target, call) for index, target in enumerate(router.targets) if index not in open_ones
-    )
-    return Step(router.path, "fallback", why=tuple(why), below=tuple(below))
+    below = tuple(_until_it_stays(router, call, open_ones))
+    codes = router.on_status_codes
+    return Step(router.path, "fallback", why=tuple(why), below=below, on_status_codes=codes)
+
+
+def _until_it_stays(router: Fallback, call: Call, left_out: Collection[int]) -> Iterator[Step]:
+    """Describe a fallback's targets up to the one after which it surely moves on no more."""
+    codes = router.on_status_codes
+    for index, target in enumerate(router.targets):
+        if index in left_out:
+            continue
+        step = _step(target, call)
+        yield step
+        if codes is not None and (not codes or (REFUSED not in codes and nobody_asked(step))):
+            return
 
 
 def _moves_on(router: Fallback) -> str:

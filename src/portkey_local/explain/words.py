@@ -16,7 +16,7 @@ class Step:
     `probability` is that of its being chosen by the node above it (of being asked at all, for the
     targets of a fallback, if those before it fail). `why` says what decides there, a sentence each.
     A target has `provider` and `model`; a group has `below`, in the order in which they would be
-    asked. What the call cannot come to is left out.
+    asked. What the call cannot come to is left out. `on_status_codes` are those of a fallback.
     """
 
     path: str
@@ -26,6 +26,7 @@ class Step:
     provider: str | None = None
     model: str | None = None
     below: tuple[Step, ...] = ()
+    on_status_codes: frozenset[int] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the step as JSON."""
@@ -42,7 +43,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Targets in the order in which they would be asked until one answers, and how likely it is."""
+    """Targets in the order in which they would be asked until one answers, and how likely it is.
+
+    Without targets it is the way of a call that comes to conditions of which none holds.
+    """
 
     probability: float
     targets: tuple[str, ...]
@@ -83,7 +87,8 @@ class Explanation:
         if self.refused is not None:
             lines.append(f"No target would be asked: {self.refused}")
         for order in self.orders:
-            lines.append(f"{order.probability:7.2%}  {', then '.join(order.targets)}")
+            asked = ", then ".join(order.targets) or "nobody: no condition holds"
+            lines.append(f"{order.probability:7.2%}  {asked}")
         return "\n".join(lines)
 
 

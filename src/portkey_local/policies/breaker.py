@@ -41,10 +41,10 @@ class Breaker:
         entered = self.state.enter(call.clock(), bypass=call.bypass or not self.refuses)
         if entered is None:
             return Failure(self.target, Fault.OPEN, 503, "the circuit is open")
-        if entered[0] is Entry.PROBE:
-            call.report("circuit.half_open", self.target, reason="this attempt is the probe")
         outcome: Outcome | None = None
         try:
+            if entered[0] is Entry.PROBE:
+                call.report("circuit.half_open", self.target, reason="this attempt is the probe")
             outcome = yield from self.inner.route(call)
         finally:
             if outcome is None or unsent(outcome):  # cancelled, or nothing learnt of the target

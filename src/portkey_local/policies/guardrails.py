@@ -5,24 +5,28 @@
 failure with status 446; a failed hook that does not deny turns a 200 into 246. Whatever hooks ran
 is told in the answer's `hook_results`, without the texts they looked at.
 
-A check that raises denies where its hook has `deny`, else it passes and says so in its result.
+Any check may change what it looks at. One that raises denies where its hook has `deny`, else the
+hook passes, and its result says so.
 Output hooks let a stream pass unless they are `buffered`: then it is held until it is complete.
 Endpoints other than chat, completions, embeddings (requests only) and messages are not looked at.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from portkey_local.effects import Beside, Gather, Route, Router
 from portkey_local.hooks import Hook
-from portkey_local.model import Attempt, Call, Failure, Outcome, Reply, Target, merge
+from portkey_local.model import Attempt, Call, Failure, Fault, Outcome, Reply, Target, merge
 from portkey_local.policies.verdicts import (
     Looked,
     Subject,
     Verdict,
     denial,
+    json_of,
     judge,
     with_results,
 )
@@ -33,6 +37,8 @@ from portkey_local.texts import (
     response_text,
     stream_text,
 )
+
+NO_OBJECT: Final = "an answer that is no JSON object, so no guardrail can look at it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +85,10 @@ class OutputGuard:
             return outcome
         if outcome.stream is not None:
             return (yield from self._streamed(call, outcome))
-        if not isinstance(outcome.data, dict):
-            return outcome
-        subject = Subject(response_text(outcome.data), outcome.data)
+        data = json_of(outcome)
+        if not isinstance(data, dict):
+            return Failure(self.target, Fault.MALFORMED, 500, NO_OBJECT, outcome.answer)
+        subject = Subject(response_text(data), data)
         verdicts, left = yield from judge_all(self.hooks, self._looked(call), subject)
         if denied := [verdict for verdict in verdicts if verdict.denies]:
             return self._denied(call, denied, verdicts)
@@ -100,7 +107,8 @@ class OutputGuard:
             return gathered
         events = [event.data for event in gathered.data]
         subject = Subject(stream_text(events), {"events": events})
-        verdicts, _ = yield from judge_all(holding, self._looked(call), subject)
+        looked = replace(self._looked(call), fixed=True)
+        verdicts, _ = yield from judge_all(holding, looked, subject)
         if denied := [verdict for verdict in verdicts if verdict.denies]:
             return self._denied(call, denied, verdicts)
         return with_results(gathered, self.target, after=verdicts)
@@ -125,16 +133,20 @@ def judge_all(
     hooks: Sequence[Hook], looked: Looked, subject: Subject
 ) -> Route[tuple[list[Verdict], Subject]]:
     """Run hooks in their order; return their verdicts and the subject as the last one leaves it."""
-    verdicts = []
+    verdicts, left = [], subject
     for hook in hooks:
         if hook.beside:
             yield from Beside(_unheeded(hook, looked, subject))
             continue
-        verdict, subject = yield from judge(hook, looked, subject)
+        verdict, left = yield from judge(hook, looked, subject, left)
         verdicts.append(verdict)
-    return verdicts, subject
+    return verdicts, left
 
 
 def _unheeded(hook: Hook, looked: Looked, subject: Subject) -> Route[None]:
-    """Run a hook for what it does by itself: its verdict is reported, and nothing more."""
-    yield from judge(hook, looked, subject)
+    """Run a hook for what it does by itself: its verdict is reported, and nothing more.
+
+    It may take longer than the call, which does not wait for it.
+    """
+    looked = replace(looked, call=replace(looked.call, deadline=math.inf))
+    yield from judge(hook, looked, subject, subject)

@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from portkey_local.effects import Route
-from portkey_local.hooks import CheckContext, CheckResult, Hook, Moment, NamedCheck
+from portkey_local.effects import Fetch, Route, Run
+from portkey_local.hooks import (
+    CheckContext,
+    CheckResult,
+    Feedback,
+    Hook,
+    Moment,
+    NamedCheck,
+    NoText,
+)
 from portkey_local.model import (
     Answer,
     Call,
     Failure,
     Fault,
     Outcome,
+    Reply,
     ServerEvent,
     Target,
 )
@@ -45,12 +55,16 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """Where hooks look: at a request on its way out, or at the answer to it."""
+    """Where hooks look: at a request on its way out, or at the answer to it.
+
+    What is `fixed` is judged and never changed: a stream has been cut up already.
+    """
 
     moment: Moment
     call: Call
     target: Target
     request: Mapping[str, Any]
+    fixed: bool = False
 
     def context(self, subject: Subject) -> CheckContext:
         """Return the subject as a check sees it."""
@@ -68,7 +82,9 @@ class Looked:
         )
 
     def changed(self, subject: Subject, result: CheckResult) -> Subject:
-        """Return the subject as a mutator's check leaves it."""
+        """Return the subject as a check leaves it."""
+        if self.fixed:
+            return subject
         told = request_text if self.moment == "input" else response_text
         rewrite = with_request_text if self.moment == "input" else with_response_text
         if result.body is not None:
@@ -94,29 +110,37 @@ class Verdict:
     @property
     def failed_checks(self) -> list[str]:
         """The ids of the checks that did not pass."""
-        return [check["id"] for check in self.record["checks"] if not check["verdict"]]
+        return [check["id"] for check in self.record["checks"] if not _passes(check)]
 
 
-def judge(hook: Hook, looked: Looked, subject: Subject) -> Route[tuple[Verdict, Subject]]:
-    """Run a hook's checks in their order; return its verdict and the subject as it leaves it."""
+def judge(
+    hook: Hook, looked: Looked, given: Subject, subject: Subject
+) -> Route[tuple[Verdict, Subject]]:
+    """Run a hook's checks in their order; return its verdict and the subject as it leaves it.
+
+    `given` is the subject before any hook, `subject` as the hooks so far have left it. Guardrails
+    judge what was given, so no check hides a text from another; the checks after the first of a
+    sequential one, and all of a mutator, see what the check before them left.
+    """
     call = looked.call
-    began, passed, given = call.clock(), True, subject
-    records = []
+    began, before = call.clock(), subject
+    records: list[dict[str, Any]] = []
     for named in hook.checks:
-        record, subject = yield from _checked(hook, named, looked, subject)
+        chained = hook.mutator or (hook.sequential and bool(records))
+        judged = subject if chained else given
+        record, subject = yield from _checked(hook, named, looked, judged, subject)
         records.append(record)
-        passed = passed and record["verdict"]
-    feedback = hook.on_success if passed else hook.on_fail
+    passed = all(map(_passes, records))
     record = {
         "id": hook.id,
         "verdict": passed,
-        "deny": hook.deny,
+        "deny": hook.deny and not passed,
         "async": hook.beside,
         "type": "mutator" if hook.mutator else "guardrail",
-        "transformed": subject is not given,
+        "transformed": subject is not before,
         "execution_time": _milliseconds(call, began),
         "created_at": _created(call),
-        "feedback": feedback.to_dict() if feedback is not None else None,
+        "feedback": _feedback(hook.on_success if passed else hook.on_fail, records),
         "checks": records,
     }
     verdict = Verdict(hook, passed, record)
@@ -124,19 +148,46 @@ def judge(hook: Hook, looked: Looked, subject: Subject) -> Route[tuple[Verdict, 
     return verdict, subject
 
 
+def _passes(record: Mapping[str, Any]) -> bool:
+    """Whether a check lets its hook pass: one that raised does, unless it fails closed."""
+    return bool(record["verdict"] or (record["error"] and not record["fail_on_error"]))
+
+
+def _feedback(
+    feedback: Feedback | None, records: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """Return a hook's feedback, with the ids of its checks by what they came to."""
+    if feedback is None:
+        return None
+    kinds: dict[str, list[str]] = {"successfulChecks": [], "failedChecks": [], "erroredChecks": []}
+    for record in records:
+        bad = "erroredChecks" if record["error"] else "failedChecks"
+        kinds["successfulChecks" if record["verdict"] else bad].append(record["id"])
+    told = feedback.to_dict()
+    ids = {kind: ", ".join(those) for kind, those in kinds.items()}
+    return {**told, "metadata": {**told["metadata"], **ids}}
+
+
 def _checked(
-    hook: Hook, named: NamedCheck, looked: Looked, subject: Subject
+    hook: Hook, named: NamedCheck, looked: Looked, judged: Subject, subject: Subject
 ) -> Route[tuple[dict[str, Any], Subject]]:
-    """Run one check; return its record and the subject as it leaves it."""
+    """Let one check look at `judged`; return its record and `subject` as it leaves it."""
     call, began = looked.call, looked.call.clock()
+    fails_closed = hook.deny
     error, left = None, subject
     try:
-        result = yield from named.check.run(looked.context(subject))
-        if hook.mutator:
-            left = looked.changed(subject, result)
+        result = yield from _in_time(named.check.run(looked.context(judged)), call)
+        changed = looked.changed(judged, result)
+        if changed is not judged and judged is not subject:
+            # Other checks have changed it since: theirs must stay, so this one changes that, too.
+            again = yield from _in_time(named.check.run(looked.context(subject)), call)
+            changed = looked.changed(subject, again)
+        if changed is not judged:
+            left = changed
     except Exception as raised:  # noqa: BLE001 - whatever a check raises is its own failure
         error = {"name": type(raised).__name__}
-        result = CheckResult(verdict=not hook.deny)
+        fails_closed = hook.deny and not isinstance(raised, NoText)
+        result = CheckResult(verdict=False)
         reason = f"{hook.id}: {named.id} raised {error['name']}"
         call.report("guardrail.error", looked.target, reason=reason)
     record = {
@@ -147,9 +198,25 @@ def _checked(
         "execution_time": _milliseconds(call, began),
         "transformed": left is not subject,
         "log": None,
-        "fail_on_error": hook.deny,
+        "fail_on_error": fails_closed or named.fails_on_error,
     }
     return record, left
+
+
+def _in_time(route: Route[CheckResult], call: Call) -> Route[CheckResult]:
+    """Run a check's route, and let it wait no longer than the call may take."""
+    answer: Any = None
+    with closing(route):
+        while True:
+            try:
+                effect = route.send(answer)
+            except StopIteration as stop:
+                result: CheckResult = stop.value
+                return result
+            if isinstance(effect, Fetch | Run):
+                left = max(0.0, call.deadline - call.clock())
+                effect = replace(effect, seconds=min(effect.seconds, left))
+            answer = yield effect
 
 
 def _milliseconds(call: Call, began: float) -> int:
@@ -170,6 +237,16 @@ def _report(verdict: Verdict, looked: Looked) -> None:
     failed = ", ".join(verdict.failed_checks)
     reason = f"{looked.moment} {verdict.hook.id}{f': {failed}' if failed else ''}"
     looked.call.report(name, looked.target, reason=reason)
+
+
+def json_of(reply: Reply) -> Any:
+    """Return an answer's JSON, also where the caller wants its text; None for what is none."""
+    if reply.data is not None:
+        return reply.data
+    try:
+        return json.loads(reply.answer.content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def results_of(before: Sequence[Verdict], after: Sequence[Verdict]) -> dict[str, Any]:
@@ -226,12 +303,13 @@ def with_results(
         if not target.strict:
             outcome.stream.prepend(_first_event(results))
         return replace(outcome, answer=replace(answer, status=status))
-    if not isinstance(outcome.data, dict):
+    told_to = json_of(outcome)
+    if not isinstance(told_to, dict):
         return replace(outcome, answer=replace(answer, status=status))
-    known = outcome.data.get("hook_results")
+    known = told_to.get("hook_results")
     if before and isinstance(known, dict):
         results["after_request_hooks"] = known.get("after_request_hooks", [])
-    data = {**outcome.data, "hook_results": results}
+    data = {**told_to, "hook_results": results}
     return replace(outcome, answer=Answer(status, answer.headers, _encoded(data)), data=data)
 
 

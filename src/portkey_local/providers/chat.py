@@ -1,8 +1,8 @@
 """Reading a chat request of OpenAI's shape, for codecs that say it in another language.
 
-Ground rules: pure functions on JSON that may be wrong in any way: what cannot be read is left out
-or handed on as text, and never raises, for one odd message must not end a call. Nothing given is
-changed.
+Ground rules: pure functions on JSON that may be wrong in any way: what cannot be read is left out.
+Tool calls alone raise where their arguments are no JSON object: no other language can say them, and
+a call that told something else would mislead the model. Nothing given is changed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ __all__ = [
     "Choice",
     "Format",
     "Function",
+    "Inexpressible",
     "Media",
     "arguments_of",
     "calls_of",
@@ -36,9 +37,13 @@ __all__ = [
 ]
 
 SYSTEM: Final = frozenset({"system", "developer"})
-RAW_ARGUMENTS: Final = "arguments"  # under which arguments that are no JSON object are handed on
 DATA_URL: Final = re.compile(r"data:([^;,]*)((?:;[^;,]*)*?)(;base64)?,", re.IGNORECASE)
+OBJECT: Final = (dict, Mapping)  # in this order, because the first is told ten times faster
 EMPTY_OBJECT: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
+
+
+class Inexpressible(ValueError):
+    """A request that a vendor's language cannot say at all; the message says why."""
 
 
 # --- messages
@@ -48,7 +53,7 @@ def messages_of(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Walk a request's messages."""
     messages = body.get("messages")
     if isinstance(messages, list | tuple):
-        yield from (message for message in messages if isinstance(message, Mapping))
+        yield from (message for message in messages if isinstance(message, OBJECT))
 
 
 def parts_of(content: Any) -> list[Mapping[str, Any]]:
@@ -153,10 +158,13 @@ class Call:
 
 
 def calls_of(message: Mapping[str, Any]) -> list[Call]:
-    """Return the tool calls of an assistant's message, the old `function_call` among them."""
+    """Return the tool calls of an assistant's message, the old `function_call` among them.
+
+    Raises Inexpressible for one whose arguments are no JSON object.
+    """
     written = message.get("tool_calls")
     calls = [
-        _call(each) for each in written or () if isinstance(each, Mapping)
+        _call(each) for each in written or () if isinstance(each, OBJECT)
     ] if isinstance(written, list | tuple) else []  # fmt: skip
     old = message.get("function_call")
     if not calls and isinstance(old, Mapping):
@@ -166,32 +174,33 @@ def calls_of(message: Mapping[str, Any]) -> list[Call]:
 
 def _call(written: Mapping[str, Any]) -> Call:
     inner = written.get("function") or written.get("custom")
-    inner = inner if isinstance(inner, Mapping) else {}
-    told = inner.get("arguments", inner.get("input"))
+    inner = inner if isinstance(inner, OBJECT) else {}
     name = inner.get("name")
-    return Call(
-        str(written.get("id") or ""), name if isinstance(name, str) else "", arguments_of(told),
-        written,
-    )  # fmt: skip
+    name = name if isinstance(name, str) else ""
+    if "arguments" not in inner and isinstance(text := inner.get("input"), str):
+        arguments = {"input": text}  # of a custom tool, which takes plain text
+    else:
+        arguments = arguments_of(inner.get("arguments"))
+    return Call(str(written.get("id") or ""), name, arguments, written)
 
 
 def arguments_of(told: Any) -> dict[str, Any]:
-    """Return a call's arguments as an object; what is none is handed on as its text.
+    """Return a call's arguments as an object. Raises Inexpressible.
 
-    >>> arguments_of('{"city": "Oslo"}'), arguments_of(""), arguments_of("no json")
-    ({'city': 'Oslo'}, {}, {'arguments': 'no json'})
+    >>> arguments_of('{"city": "Oslo"}'), arguments_of("")
+    ({'city': 'Oslo'}, {})
     """
-    if isinstance(told, Mapping):
+    if isinstance(told, OBJECT):
         return dict(told)
-    if not isinstance(told, str):
-        return {}
-    if not told.strip():
+    if told is None or (isinstance(told, str) and not told.strip()):
         return {}
     try:
-        read = from_json(told)
+        read = from_json(told, allow_inf_nan=False) if isinstance(told, str) else None
     except ValueError:
         read = None
-    return read if isinstance(read, dict) else {RAW_ARGUMENTS: told}
+    if not isinstance(read, dict):
+        raise Inexpressible("a tool call's arguments are not a JSON object")
+    return read
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ BEDROCK: Final = "bedrock-converse-v1"
 COHERE: Final = "cohere-chat-v2"
 GOOGLE: Final = "google-gemini-v1"
 
+COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 OWN_FIELDS: Final = (  # of messages, beyond OpenAI's
     "citations",
     "reasoning_content",
@@ -92,7 +93,7 @@ def message(
 
 def tool_call(id: str, name: str, arguments: Any) -> dict[str, Any]:
     """Return a tool call; `arguments` may be an object, or its JSON text."""
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    text = arguments if isinstance(arguments, str) else COMPACT.encode(arguments)
     return {"id": id, "type": "function", "function": {"name": name, "arguments": text}}
 
 

@@ -12,7 +12,14 @@ from typing import Any, NoReturn
 
 from portkey_local.model import EventReader, Request
 from portkey_local.providers.completion import embedding_list
-from portkey_local.providers.native import Ask, Asked, Inexpressible, Translator, VendorError
+from portkey_local.providers.native import (
+    Ask,
+    Asked,
+    Inexpressible,
+    Translator,
+    Unspoken,
+    VendorError,
+)
 from portkey_local.providers.sse import SseReader
 
 __all__ = ["EmbeddingVendor", "asked_texts"]
@@ -95,15 +102,15 @@ class EmbeddingVendor:
 
     def chat(self, body: Mapping[str, Any]) -> NoReturn:  # noqa: ARG002
         """Refuse a chat."""
-        raise Inexpressible("has embeddings, and no chat")
+        raise Unspoken
 
     def completion(self, data: Mapping[str, Any], ask: Ask) -> NoReturn:  # noqa: ARG002
         """Refuse an answer to a chat, which nobody has asked for."""
-        raise Inexpressible("has embeddings, and no chat")
+        raise Unspoken
 
     def translator(self, ask: Ask) -> Translator:  # noqa: ARG002
         """Refuse a stream of a chat, which nobody has asked for."""
-        raise Inexpressible("has embeddings, and no chat")
+        raise Unspoken
 
 
 def _objects(given: Any) -> bool:

@@ -28,7 +28,9 @@ from portkey_local.model import (
     empty,
     merge,
 )
+from portkey_local.providers.chat import Inexpressible
 from portkey_local.providers.openai import (
+    EVENT_STREAM,
     OpenAICodec,
     encode_json,
     judge_error_event,
@@ -49,6 +51,7 @@ __all__ = [
     "Translated",
     "Translator",
     "Unreadable",
+    "Unspoken",
     "Vendor",
     "VendorError",
     "error_event",
@@ -125,8 +128,8 @@ class VendorError:
     retry_after: float | None = None
 
 
-class Inexpressible(ValueError):
-    """A request that a vendor's language cannot say at all; the message says why."""
+class Unspoken(Inexpressible):
+    """An endpoint that a vendor does not have at all; counts as 500, as any other such one."""
 
 
 class Unreadable(ValueError):
@@ -143,7 +146,10 @@ class Translator(Protocol):
     complete: bool
     ended: bool
     failed: bool
-    usage: Mapping[str, Any] | None
+
+    @property
+    def usage(self) -> Mapping[str, Any] | None:
+        """The token counts the stream has told."""
 
     def take(self, name: str | None, data: Any) -> list[dict[str, Any]]:
         """Return the chunks that an event comes to; raise Unreadable for one that is wrong."""
@@ -171,7 +177,7 @@ class Vendor(Protocol):
         """Return a fresh parser for the framing of the vendor's streams."""
 
     def embed(self, body: Mapping[str, Any]) -> Asked:
-        """Return an embeddings request in the vendor's words. Raises Inexpressible."""
+        """Return an embeddings request in the vendor's words. Raises Inexpressible, or Unspoken."""
 
     def embeddings(self, data: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
         """Return OpenAI's list of embeddings for the vendor's answer."""
@@ -208,8 +214,9 @@ class NativeCodec:
         try:
             say = self.vendor.chat if request.path == CHAT else self.vendor.embed
             asked = say(body)
-        except Inexpressible as error:
-            return Failure(target, Fault.ROUTING, 400, f"{target.provider}: {error}")
+            content = encode_json(asked.body)
+        except ValueError as error:  # also of a number beyond all numbers, and of half a character
+            return inexpressible(target, request, error)
         if asked.dropped and target.strict_params:
             names = ", ".join(asked.dropped)
             message = f"{target.provider} has no words for {names}, and strict_params is set"
@@ -221,7 +228,7 @@ class NativeCodec:
             "POST",
             target.url + asked.path,
             {**headers, **asked.headers},
-            encode_json(asked.body),
+            content,
             idle,
             asked.dropped,
         )
@@ -253,10 +260,11 @@ class NativeCodec:
         """Return the failure of an error answer: OpenAI's shape, with the vendor's own inside."""
         try:
             data = decode_json(answer.content)
-        except ValueError:
+            encode_json(data)  # what JSON does not have, such as NaN, is quoted as text
+        except (RecursionError, ValueError):
             data = None
         try:
-            error = self.vendor.error(answer.status, data)
+            error = self.error_of(answer, data)
         except ODD:
             error = VendorError("")
         headers = {**answer.headers, **self.vendor.limits(answer.headers, wall)}
@@ -267,9 +275,6 @@ class NativeCodec:
             "param": None,
             "code": error.code,
             "provider": target.provider,
-            "provider_error": data
-            if data is not None
-            else answer.content[:2000].decode("utf-8", "replace"),
         }
         headers["content-type"] = "application/json"
         return Failure(
@@ -280,18 +285,22 @@ class NativeCodec:
             Answer(
                 answer.status,
                 {name: redact(value, target) for name, value in headers.items()},
-                encode_json(redact_json({"error": told}, target)),
+                error_body(told, data, answer, target),
             ),
             retry_after=error.retry_after if asked is None else asked,
         )
+
+    def error_of(self, answer: Answer, data: Any) -> VendorError:
+        """Return what an error answer says; `data` is its body, decoded."""
+        return self.vendor.error(answer.status, data)
 
     # --- streams
 
     def streams(self, request: Request, answer: Answer) -> bool:
         """Whether a 2xx answer is read event by event."""
-        if not translated(request):
-            return self._plain.streams(request, answer)
         content_type = answer.headers.get("content-type", "")
+        if not translated(request):  # a vendor's own request need not say that it wants a stream
+            return content_type.startswith(EVENT_STREAM) or self._plain.streams(request, answer)
         return request.stream and not content_type.startswith("application/json")
 
     def reader(self, target: Target, request: Request, wall: float) -> EventReader:
@@ -395,6 +404,16 @@ def error_event(error: VendorError, status: int, data: Any) -> dict[str, Any]:
     }
 
 
+def error_body(told: Mapping[str, Any], data: Any, answer: Answer, target: Target) -> bytes:
+    """Return an error's body: what it says in OpenAI's terms, and the vendor's own words."""
+    text = answer.content[:2000].decode("utf-8", "replace")
+    whole = {"error": {**told, "provider_error": text if data is None else data}}
+    try:
+        return encode_json(redact_json(whole, target))
+    except ValueError:  # it holds numbers that some take for JSON, and others do not
+        return encode_json(redact_json({"error": {**told, "provider_error": text}}, target))
+
+
 def translated(request: Request) -> bool:
     """Whether a request is one of those that are translated."""
     return request.body is not None and request.path in (CHAT, EMBEDDINGS)
@@ -404,6 +423,14 @@ def unsupported(target: Target, path: str) -> Failure:
     """Return the failure of an endpoint that a vendor does not have; counts as 500."""
     message = f"{path} is not supported by {target.provider}"
     return Failure(target, Fault.ROUTING, 500, message)
+
+
+def inexpressible(target: Target, request: Request, error: ValueError) -> Failure:
+    """Return the failure of a request that a vendor's language, or JSON, cannot say."""
+    if isinstance(error, Unspoken):
+        return unsupported(target, request.path)
+    why = error if isinstance(error, Inexpressible) else "the request cannot be written as JSON"
+    return Failure(target, Fault.ROUTING, 400, f"{target.provider}: {why}")
 
 
 def withheld(data: Mapping[str, Any]) -> bool:

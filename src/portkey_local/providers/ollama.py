@@ -1,8 +1,8 @@
 """Ollama: OpenAI's language, nearly.
 
-Ground rules: a `custom_host` without a path is a server, whose API is at `/v1`. Reasoning is
-`reasoning_content` too; tool calls get the ids, indexes and finish reasons that OpenAI's have. The
-options of Ollama's own API do nothing at this one, so they are dropped and named.
+Ground rules: reasoning is `reasoning_content` too; tool calls get the ids, indexes and finish
+reasons that OpenAI's have. The options of Ollama's own API do nothing at this one, so they are
+dropped and named.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
-from urllib.parse import urlsplit
 
 from portkey_local.model import Failure, Fault, Packet, Request, Target
 from portkey_local.providers.languages import Settings, Spoken
@@ -62,5 +61,4 @@ CODEC: Final = OllamaCodec(QUIRKS)
 
 def speak(settings: Settings) -> Spoken:
     """Return how a target of Ollama's is spoken to."""
-    url = settings.host().rstrip("/")
-    return Spoken(CODEC, url if urlsplit(url).path else f"{url}/v1")
+    return Spoken(CODEC, settings.host())

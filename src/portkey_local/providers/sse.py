@@ -56,7 +56,7 @@ class SseReader:
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """Return the events that `chunk` completes; bytes after `[DONE]` are dropped."""
-        if self.ended or self.malformed:
+        if not chunk or self.ended or self.malformed:
             return []
         buffer = self._buffer + self._with_lf(chunk) if self._buffer else self._with_lf(chunk)
         if not self._begun and not (buffer := self._beginning(buffer)):

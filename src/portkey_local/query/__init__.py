@@ -7,7 +7,7 @@ ANDed, `$and` and `$or` included.
 
 from portkey_local.query.facts import MISSING, PATHNAME, Facts, Look, WrongQuery, facts_of, look
 from portkey_local.query.reading import Query, compile_query
-from portkey_local.query.spelling import nearest, one_slip
+from portkey_local.query.spelling import alike, nearest, one_slip
 
 __all__ = [
     "MISSING",
@@ -16,6 +16,7 @@ __all__ = [
     "Look",
     "Query",
     "WrongQuery",
+    "alike",
     "compile_query",
     "facts_of",
     "look",

@@ -8,19 +8,17 @@ is: 1 equals 1.0, but neither true nor "1".
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from operator import ge, gt, le, lt
 from typing import Any, Final
 
-from portkey_local.errors import looks_secret
+from portkey_local.patterns import pattern
 
 __all__ = ["OPERATORS", "Predicate", "text_of"]
 
 Predicate = Callable[[Any], bool]
 
 _NUMBER = re.compile(r"\s*([+-]?(?:Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))", re.ASCII)
-_NAMED_GROUP = re.compile(r"\(\?<(?=[A-Za-z_])")
 
 
 def _equal(operand: Any) -> Predicate:
@@ -79,17 +77,7 @@ def _among(operand: Any) -> Predicate:
 
 
 def _like(operand: Any) -> Predicate:
-    if not isinstance(operand, str):
-        raise ValueError("must be a pattern, written as a string")  # noqa: TRY004 - as above
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # "[[" means today what it says
-            # Digits and word characters are ASCII, and groups are named, as in JavaScript.
-            search = re.compile(_NAMED_GROUP.sub("(?P<", operand), re.ASCII).search
-    except (re.error, OverflowError, RecursionError) as error:
-        reason = getattr(error, "msg", "too large")
-        hidden = looks_secret(reason) or any(map(looks_secret, reason.split("'")))
-        raise ValueError(f"not a valid pattern{'' if hidden else f': {reason}'}") from None
+    search = pattern(operand).search
 
     def matches(value: Any) -> bool:
         text = text_of(value)

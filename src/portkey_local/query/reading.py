@@ -9,7 +9,7 @@ from typing import Any
 from portkey_local.query.facts import GROUPS, Facts, Location, Look, WrongQuery, look
 from portkey_local.query.operators import OPERATORS
 from portkey_local.query.parts import Group, Row, Test, all_of, any_of, asked
-from portkey_local.query.spelling import nearest, one_slip
+from portkey_local.query.spelling import alike, nearest, one_slip
 
 __all__ = ["Query", "compile_query"]
 
@@ -58,10 +58,13 @@ def _every(query: Mapping[str, Any], location: Location, problems: Problems) -> 
 def _parts(key: str, value: Any, location: Location, problems: Problems) -> Iterator[Row | Group]:
     if key in GROUPS:
         yield from _group(key, value, location, problems)
-    elif key.startswith("$"):
+        return
+    if key.startswith("$"):
         problems.append((location, _not_a_group(key)))
     else:
         yield from _rows(key, value, location, problems)
+    if isinstance(value, list) and any(alike(key, group) for group in GROUPS):
+        yield from _group(key, value, location, problems)  # for what is wrong below
 
 
 def _not_a_group(key: str) -> str:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from portkey_local.compile import NO_TARGET, compile_config
-from portkey_local.config import Config, inherit, leaves, load
+from portkey_local.config import Config, examine as read, inherit, leaves, load
 from portkey_local.config.lint import lint
+from portkey_local.config.unbuilt import NOT_BUILT_YET
 from portkey_local.credentials import Vault
 from portkey_local.errors import ConfigError, ConfigWarning
 from portkey_local.home import configs_dir
+from portkey_local.model import EMPTY
 from portkey_local.providers.table import PROVIDERS
 from portkey_local.report.outline import Facts, facts_of
 
@@ -45,6 +47,7 @@ def examine(
             facts = facts_of(compiled, "config", keys)
         except ConfigError as error:
             errors.extend(error.problems)
+            advice = _of_the_unbuilt(source, errors, endpoint)
     said = {path for path, _ in remarks}
     return {
         "ok": not errors,
@@ -55,6 +58,14 @@ def examine(
         ],
         "config": facts,
     }
+
+
+def _of_the_unbuilt(source: str, errors: list[Remark], endpoint: str | None) -> list[Remark]:
+    """Return what may surprise in a config of which parts are right, but not built yet."""
+    if not all(message.startswith(NOT_BUILT_YET) for _, message in errors):
+        return []
+    config = read(source, configs_dir=configs_dir(), quiet=True).rest
+    return [] if config is None else lint(config, endpoint=endpoint)
 
 
 def _json(path: str, message: str) -> dict[str, str]:
@@ -77,16 +88,20 @@ def noted_warnings() -> Iterator[list[Remark]]:
 
 
 def refuse_wrong(source: Any, checks: Sequence[str] = ()) -> None:
-    """Raise ConfigError with all that is wrong with a config, missing keys apart."""
+    """Raise ConfigError with all that is wrong with a config, missing keys apart.
+
+    One without a target is right, if it says anything: its client names the provider.
+    """
     with noted_warnings():
-        _compiled(source, checks)
+        _compiled(source, checks, {"provider": "openai"} if source else {})
 
 
-def _compiled(source: Any, checks: Sequence[str]) -> Config:
+def _compiled(source: Any, checks: Sequence[str], defaults: Mapping[str, Any] = EMPTY) -> Config:
     """Return the config as the engine takes it, whether or not its providers' keys are here."""
     any_key = {name: "any" for row in PROVIDERS.values() for name in row.key_variables}
     own = dict.fromkeys(checks, bool)  # they are named, never called
-    compiled = compile_config(source, vault=Vault(environment=any_key), checks=own).config
+    vault = Vault(environment=any_key)
+    compiled = compile_config(source, vault=vault, checks=own, defaults=defaults).config
     if compiled is None:
         raise ConfigError("config", NO_TARGET)
     return compiled

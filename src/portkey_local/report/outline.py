@@ -64,7 +64,7 @@ def _group(strategy: Strategy) -> Facts:
 
 def _leaf(node: Config) -> Facts:
     provider = node.provider or ""
-    url = node.custom_host or PROVIDERS[provider].base_url or ""
+    url = PROVIDERS[provider].url(node.custom_host) or ""
     retry = node.retry if node.retry is not None and node.retry.attempts else None
     return {
         "provider": provider,

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 
 from portkey_local.model import Signer
 
-__all__ = ["NoCredentials", "signer_of"]
+__all__ = ["SIGNERS", "NoCredentials", "signer_of"]
 
 # Provider -> the module that has its `signer`. It gets the target's provider fields and the
 # environment, and returns None where a call is right without a sign-in.

@@ -48,9 +48,8 @@ class Fallback:
         for index, target in enumerate(self.targets):
             if self.gates and not call.bypass and self._passed_over(call, index):
                 continue
-            if latest is not None:
-                call = yield from self._move(call, latest, index)
-            outcome = yield from target.route(call)
+            asking = call if latest is None else (yield from self._move(call, latest, index))
+            outcome = yield from target.route(asking)
             if turned_away(outcome):  # another call took the probe meanwhile
                 continue
             latest = outcome
@@ -69,7 +68,7 @@ class Fallback:
         return True
 
     def _move(self, call: Call, latest: Outcome, index: int) -> Route[Call]:
-        """Leave an outcome for the next target; return the call as that one gets it."""
+        """Leave an outcome for the next target; return the call as that one alone gets it."""
         if isinstance(latest, Reply):
             yield from Discard(call, latest)
         call.report(

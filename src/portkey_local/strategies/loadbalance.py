@@ -36,7 +36,11 @@ class Sticky:
         if all(value is MISSING for value in values):
             return None
         known = [[] if value is MISSING else [value] for value in values]
-        return hashlib.blake2b(ENCODER.encode(known).encode(), digest_size=16).digest()
+        try:
+            text = ENCODER.encode(known)
+        except (TypeError, ValueError):  # names that cannot be sorted, or an object in itself
+            text = repr(known)
+        return hashlib.blake2b(text.encode(errors="replace"), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +87,7 @@ class LoadBalance:
         if held is not None and weights[held] > 0:
             return held
         index = self.pick(call.rng.random(), weights)
-        if held is None:
-            return state.settle(key, index, now)
-        state.put(key, index, now)
-        return index
+        return state.settle(key, index, now, instead_of=held)
 
     def pick(self, draw: float, weights: Sequence[float] | None = None) -> int:
         """Return the index that a draw from [0, 1) picks."""

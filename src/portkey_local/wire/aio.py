@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import inspect
 import os
+import re
 import ssl
 import time
 import weakref
@@ -24,6 +25,7 @@ from portkey_local.wire.decoding import ACCEPTED, Coded
 from portkey_local.wire.settings import Connections
 
 READ_BUFFER = 2**17
+WRITTEN_OUT = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*")
 TRANSLATIONS: tuple[tuple[Any, type[Exception], str | None], ...] = (  # the first that fits
     (aiohttp.ConnectionTimeoutError, WireTimeout, "ConnectTimeout"),
     (TimeoutError, WireTimeout, "the deadline has passed"),
@@ -138,7 +140,9 @@ class AioWire:
         """Return the parsed URL and its proxy, remembered: reading the environment is slow."""
         if len(self._urls) >= 1024:  # paths with ids in them would grow it without end
             self._urls.clear()
-        self._urls[url] = found = (URL(url), self._settings.proxy_for(url))
+        # An escape stays as it is written: a signature may be over it.
+        parsed = URL(url, encoded="%" in url and WRITTEN_OUT.fullmatch(url) is not None)
+        self._urls[url] = found = (parsed, self._settings.proxy_for(url))
         return found
 
     def _context(self) -> ssl.SSLContext:

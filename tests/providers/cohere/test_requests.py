@@ -134,19 +134,19 @@ def test_calls_and_results_keep_their_ids():
     ]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        ("", "{}"),
-        ("no json", '{"arguments": "no json"}'),
-        ('{"x":1}', '{"x":1}'),
-        ("[1]", '{"arguments": "[1]"}'),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "expected"), [("", "{}"), ('{"x":1}', '{"x":1}')])
 def test_arguments_are_always_an_object(arguments, expected):
     call = {"id": "c", "type": "function", "function": {"name": "a", "arguments": arguments}}
     (told,) = said({"role": "assistant", "tool_calls": [call]})
     assert told["tool_calls"][0]["function"]["arguments"] == expected
+
+
+@pytest.mark.parametrize("arguments", ["no json", "[1]"])
+def test_arguments_that_are_no_object_cannot_be_said(arguments):
+    call = {"id": "c", "type": "function", "function": {"name": "a", "arguments": arguments}}
+    body = chat(messages=[{"role": "assistant", "tool_calls": [call]}])
+    failure = CODEC.encode(target(), request(body))
+    assert (failure.status, failure.fault) == (400, Fault.ROUTING)
 
 
 def test_empty_messages_are_left_out_and_an_empty_result_is_not():

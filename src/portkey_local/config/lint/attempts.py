@@ -35,7 +35,7 @@ def _many_attempts(spot: Spot) -> Iterator[Advice]:
     leaves = list(leaf_spots(spot))
     retried = [each for each in leaves if _tries(each, spot) > 1]
     attempts = _worst(spot, spot)
-    if not retried or len(leaves) < 2 or attempts < MANY_ATTEMPTS:
+    if len(leaves) < 2 or not retried or (len(retried) < 2 and attempts < MANY_ATTEMPTS):
         return
     message = f"one call may make {attempts} attempts, because each target is retried before"
     yield f"{spot.path}.strategy", f"{message} the next is asked{_same_host(leaves)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from portkey_local.config.lint.spots import Advice, Spot, leaf_spots
+from portkey_local.config.lint.spots import Advice, Spot, leaf_spots, spelt
 from portkey_local.config.models import CircuitBreaker
 from portkey_local.config.tree import breaker_of
 
@@ -41,10 +41,10 @@ def _cooldown(spot: Spot) -> Iterator[Advice]:
         case (path, CircuitBreaker(cooldown_interval=wait)) if wait < SHORTEST_COOLDOWN:
             yield (
                 f"{path}.cooldown_interval",
-                f"{wait:g} looks like seconds; it counts milliseconds",
+                f"{spelt(wait)} looks like seconds; it counts milliseconds",
             )
         case (path, CircuitBreaker(cooldown_interval=wait)) if wait < HOSTED_COOLDOWN:
-            message = f"{wait:g} is taken as written here; the hosted product's least is 30000"
+            message = f"{spelt(wait)} is taken as written here; the hosted product's least is 30000"
             yield f"{path}.cooldown_interval", message
 
 
@@ -72,16 +72,19 @@ def _exempt(spot: Spot) -> Iterator[Advice]:
 def _long_times(spot: Spot) -> Iterator[Advice]:
     node = spot.written
     if node.request_timeout is not None and node.request_timeout > LONGEST_TIMEOUT:
-        minutes = f"{node.request_timeout / 60_000:g} minutes"
-        yield f"{spot.path}.request_timeout", f"{node.request_timeout:g} milliseconds are {minutes}"
+        minutes = f"{spelt(round(node.request_timeout / 60_000, 1))} minutes"
+        yield (
+            f"{spot.path}.request_timeout",
+            f"{spelt(node.request_timeout)} milliseconds are {minutes}",
+        )
     sticky = node.strategy.sticky_session if node.strategy is not None else None
     if sticky is not None and sticky.ttl > LONGEST_TTL:
         path = f"{spot.path}.strategy.sticky_session.ttl"
-        yield path, f"{sticky.ttl:g} looks like milliseconds; it counts seconds"
+        yield path, f"{spelt(sticky.ttl)} looks like milliseconds; it counts seconds"
     age = node.cache.max_age if node.cache is not None else None
     if age is not None and age > LONGEST_AGE:
         path = f"{spot.path}.cache.max_age"
-        yield path, f"{age:g} looks like milliseconds; it counts seconds"
+        yield path, f"{spelt(age)} looks like milliseconds; it counts seconds"
 
 
 BREAKERS: Final[tuple[Callable[[Spot], Iterator[Advice]], ...]] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -43,12 +44,30 @@ def _last_looked_at(spot: Spot) -> int:
     )
 
 
+def _behind_the_same_query(spot: Spot) -> Iterator[Advice]:
+    for index, first in _shadowed(spot).items():
+        message = f"never holds: conditions[{first}] has the same query and comes first"
+        yield f"{spot.path}.strategy.conditions[{index}]", message
+
+
+def _shadowed(spot: Spot) -> dict[int, int]:
+    strategy = spot.written.strategy
+    conditions = strategy.conditions or () if strategy is not None else ()
+    texts = [
+        json.dumps(row.query, sort_keys=True) for row in conditions[: _last_looked_at(spot) + 1]
+    ]
+    firsts = {index: texts.index(text) for index, text in enumerate(texts)}
+    return {index: first for index, first in firsts.items() if first < index}
+
+
 def _named_by_nobody(spot: Spot) -> Iterator[Advice]:
     strategy = spot.written.strategy
     if strategy is None or spot.mode != "conditional" or not strategy.conditions:
         return
     last = _last_looked_at(spot)
-    named = {condition.then for condition in strategy.conditions[: last + 1]}
+    shadowed = _shadowed(spot)
+    looked_at = enumerate(strategy.conditions[: last + 1])
+    named = {condition.then for index, condition in looked_at if index not in shadowed}
     if strategy.conditions[last].query:
         named.add(strategy.default or "")
     for child in spot.children:
@@ -91,6 +110,7 @@ REACH: Final[tuple[Callable[[Spot], Iterator[Advice]], ...]] = (
     _behind_single,
     _fallback_that_stays,
     _behind_an_empty_query,
+    _behind_the_same_query,
     _named_by_nobody,
     _weights,
     _unchecked_streams,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from portkey_local.config.models import Config
 from portkey_local.config.tree import inherit
 
-__all__ = ["Advice", "Spot", "leaf_spots", "spots"]
+__all__ = ["Advice", "Spot", "leaf_spots", "spelt", "spots"]
 
 Advice = tuple[str, str]
 
@@ -61,3 +61,8 @@ def _below(spot: Spot) -> Iterator[Spot]:
 def leaf_spots(spot: Spot) -> Iterator[Spot]:
     """Walk the leaves of a node, which may be one itself."""
     return (each for each in _below(spot) if not each.children)
+
+
+def spelt(number: float) -> str:
+    """Spell a number with all its digits, as in 3600000."""
+    return f"{number:.15g}"

@@ -128,9 +128,10 @@ def _checked(value: Any) -> str:
 
 def finish_of(reason: Any, ask: Ask, *, called: bool) -> str:
     """Return why an answer ended; `called`, whether the caller is to call a tool."""
-    if not ask.strict:
-        return "COMPLETE" if reason == "TOOL_CALL" and not called else _checked(reason)
-    return FINISHES.get(_checked(reason), "tool_calls" if called else "stop")
+    told = FINISHES.get(_checked(reason), "tool_calls" if called else "stop")
+    if ask.strict or told == "content_filter":  # by this word a fallback knows to move on
+        return told
+    return "COMPLETE" if reason == "TOOL_CALL" and not called else str(reason)
 
 
 def usage_of(told: Any) -> dict[str, Any] | None:

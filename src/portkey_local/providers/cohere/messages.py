@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from portkey_local.providers.chat import (
-    RAW_ARGUMENTS,
     SYSTEM,
     Call,
     calls_of,
@@ -120,7 +119,7 @@ def _arguments(call: Call) -> str:
     """Return a call's arguments as the JSON of an object: as written, where that is one."""
     inner = call.written.get("function")
     text = inner.get("arguments") if isinstance(inner, Mapping) else None
-    if isinstance(text, str) and call.arguments and call.arguments.get(RAW_ARGUMENTS) is not text:
+    if isinstance(text, str) and call.arguments:
         return text
     return json.dumps(call.arguments, ensure_ascii=False)
 
