@@ -162,7 +162,7 @@ def decode_json(payload: bytes) -> Any:
     except ValueError:
         try:
             return json.loads(payload)
-        except ValueError:
+        except (RecursionError, ValueError):  # brackets without end are no JSON either
             msg = "data that is not JSON"
             raise ValueError(msg) from None
 
