@@ -393,6 +393,15 @@ def test_a_compiled_config_runs_in_the_simulation():
     assert 5.0 <= simulation.now <= 6.0
 
 
+def test_openais_own_hosts_have_a_codec_of_their_own():
+    """Only there are other vendors' fields left out of messages: other hosts may want them."""
+    own = only(A).codec
+    assert only({**A, "custom_host": "https://eu.api.openai.com/v1"}).codec is own
+    for host in ("http://127.0.0.1:1/v1", "https://openai.com.example/v1"):
+        assert only({**A, "custom_host": host}).codec is not own
+    assert only({"provider": "deepseek", "api_key": "k"}).codec is not own
+
+
 @pytest.mark.parametrize(
     ("fields", "environment", "url"),
     [

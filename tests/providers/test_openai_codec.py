@@ -401,3 +401,41 @@ def test_nothing_that_is_printed_shows_a_key():
     outcome = judged(answer(401, KEY.encode()), target_=this)
     for thing in (this, sent(this, request()), outcome, judged(answer(), target_=this)):
         assert KEY not in repr(thing)
+
+
+# --- fields of other vendors' answers
+
+REASONED = {
+    "role": "assistant",
+    "content": "x",
+    "reasoning_content": "hm",
+    "reasoning_details": [{"type": "reasoning.text", "text": "hm"}],
+    "citations": [],
+}
+
+
+def test_openais_own_hosts_get_no_fields_of_other_vendors():
+    """A conversation that another vendor has answered goes on at OpenAI, which refuses them."""
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}, REASONED]}
+    request_ = request(body, encoded=encode_json(body))
+    packet = OpenAICodec(own_fields=False).encode(target(), request_)
+    told = json.loads(packet.content)["messages"]
+    assert told == [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "x"}]
+    assert body["messages"][1] is REASONED
+    assert CODEC.encode(target(), request_).content == request_.encoded
+
+
+def test_without_such_fields_the_bytes_are_the_callers_own():
+    """The words may stand in a text: they are no fields there."""
+    body = {"model": "m", "messages": [{"role": "user", "content": '"reasoning_content"'}]}
+    encoded = encode_json(body)
+    packet = OpenAICodec(own_fields=False).encode(target(), request(body, encoded=encoded))
+    assert packet.content is encoded
+
+
+@pytest.mark.parametrize("messages", [None, "x", [1, None, "x"], {"reasoning_content": 1}])
+def test_odd_messages_go_out_as_they_are(messages):
+    """They are the provider's to refuse."""
+    body = {"model": "m", "messages": messages, "reasoning_content": "x"}
+    packet = OpenAICodec(own_fields=False).encode(target(), request(body))
+    assert json.loads(packet.content) == body

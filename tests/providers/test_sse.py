@@ -345,3 +345,10 @@ def test_usage_of_another_shape_is_not_passed_on(usage):
 def test_choices_of_another_shape_do_not_raise(choices):
     """A vendor's odd `choices` is read without an exception."""
     read([data({"choices": choices})])
+
+
+def test_an_event_nested_without_end_is_malformed():
+    """It must not exhaust the stack of whoever reads it."""
+    reader = SseReader()
+    assert reader.feed(b"data: " + b"[" * 100_000 + b"\n\n") == []
+    assert reader.malformed == "data that is not JSON"

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from portkey_local.config import VENDOR_FIELDS, Config
 from portkey_local.errors import ConfigError
-from portkey_local.model import EMPTY, Target
+from portkey_local.model import EMPTY, Signer, Target
 from portkey_local.providers.languages import Settings, Spoken, WrongSetting, speak
 from portkey_local.providers.openai import OpenAICodec
 from portkey_local.providers.table import PROVIDERS, Provider
 from portkey_local.signing import NoCredentials, signer_of
 
 CODEC: Final = OpenAICodec()
+OPENAI_ITSELF: Final = OpenAICodec(own_fields=False)
 HEADER_FIELDS: Final[Mapping[str, str]] = {  # fields that go along as headers of these names
     "openai_organization": "openai-organization",
     "openai_project": "openai-project",
@@ -58,7 +60,7 @@ def target_of(node: Config, path: str, environment: Mapping[str, str] = EMPTY) -
     )
     try:
         spoken = _spoken(row, settings)
-        signer = None if key else signer_of(provider, settings.fields, environment)
+        signer = _signer(node, key, settings)
     except (WrongSetting, NoCredentials) as error:
         raise ConfigError(f"{path}.{error.field}", str(error)) from None
     headers = {
@@ -83,13 +85,22 @@ def target_of(node: Config, path: str, environment: Mapping[str, str] = EMPTY) -
     )
 
 
+def _signer(node: Config, key: str | None, settings: Settings) -> Signer | None:
+    """Return who signs in where a key does not: a way that the config names goes before a key."""
+    if key and node.azure_auth_mode is None:
+        return None
+    around = {"custom_host": node.custom_host, "forward_headers": node.forward_headers}
+    return signer_of(settings.provider, {**settings.fields, **around}, settings.environment)
+
+
 def _spoken(row: Provider, settings: Settings) -> Spoken:
     if row.language is not None:
         return speak(row.language, settings)
-    if settings.url is None:
-        message = f"{row.id!r} has no host of its own; give its URL"
-        raise WrongSetting("custom_host", message)
-    return Spoken(CODEC, settings.url if settings.custom else _placed(row, settings))
+    url = settings.host()
+    host = urlsplit(url).hostname or ""
+    itself = host == "openai.com" or host.endswith(".openai.com")
+    codec = OPENAI_ITSELF if itself else CODEC
+    return Spoken(codec, url if settings.custom else _placed(row, settings))
 
 
 def _placed(row: Provider, settings: Settings) -> str:

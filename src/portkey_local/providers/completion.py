@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import struct
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +20,7 @@ from typing import Any, Final
 __all__ = [
     "ANTHROPIC",
     "BEDROCK",
+    "COHERE",
     "GOOGLE",
     "OWN_FIELDS",
     "Chunks",
@@ -34,10 +35,15 @@ __all__ = [
 # The `format`s of reasoning details: whose they are.
 ANTHROPIC: Final = "anthropic-claude-v1"
 BEDROCK: Final = "bedrock-converse-v1"
+COHERE: Final = "cohere-chat-v2"
 GOOGLE: Final = "google-gemini-v1"
 
 COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-OWN_FIELDS: Final = ("reasoning_content", "reasoning_details")  # of messages, beyond OpenAI's
+OWN_FIELDS: Final = (  # of messages, beyond OpenAI's
+    "citations",
+    "reasoning_content",
+    "reasoning_details",
+)
 
 
 def completion(
@@ -159,13 +165,16 @@ class Chunks:
 
 
 def embedding_list(
-    vectors: Iterable[Sequence[float]],
+    vectors: Iterable[Sequence[float] | str],
     *,
     model: str,
     tokens: int,
     encoding: Any = None,
 ) -> dict[str, Any]:
-    """Return a list of embeddings; with `encoding` "base64" each is its float32 values' bytes."""
+    """Return a list of embeddings; with `encoding` "base64" each is its float32 values' bytes.
+
+    A vector may be given in either form.
+    """
     return {
         "object": "list",
         "data": [
@@ -177,7 +186,12 @@ def embedding_list(
     }
 
 
-def _encoded(vector: Sequence[float], encoding: Any) -> Any:
+def _encoded(vector: Sequence[float] | str, encoding: Any) -> Any:
+    if isinstance(vector, str):
+        if encoding == "base64":
+            return vector
+        data = b64decode(vector, validate=True)
+        return list(struct.unpack(f"<{len(data) // 4}f", data))
     if encoding != "base64":
         return list(vector)
     return b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()

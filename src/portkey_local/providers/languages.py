@@ -62,6 +62,13 @@ class Settings:
             raise WrongSetting(name, f"{self.provider!r} needs it{known}")
         return told
 
+    def host(self) -> str:
+        """Return where the provider lives; raise WrongSetting where nobody says it."""
+        if self.url is None:
+            message = f"{self.provider!r} has no host of its own; give its URL"
+            raise WrongSetting("custom_host", message)
+        return self.url
+
 
 class WrongSetting(ValueError):
     """A provider field that is missing or wrong; `field` is its name in a config."""

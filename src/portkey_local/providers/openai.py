@@ -25,6 +25,7 @@ from portkey_local.model import (
     Target,
     merge,
 )
+from portkey_local.providers.completion import OWN_FIELDS
 from portkey_local.providers.multipart import override_form
 from portkey_local.providers.retry_after import retry_after
 from portkey_local.providers.sse import SseReader, decode_json
@@ -33,6 +34,7 @@ MODEL_NEEDED = frozenset({"/chat/completions", "/completions", "/embeddings"})
 TEXT_ANSWERS = ("/audio/",)  # whose `response_format` may ask for plain text
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 EVENT_STREAM = "text/event-stream"
+OWN_MARKS = tuple(f'"{name}"'.encode() for name in OWN_FIELDS)
 TERMINAL_NEEDED = (
     "/audio/",
     "/chat/completions",
@@ -44,7 +46,15 @@ TERMINAL_NEEDED = (
 
 
 class OpenAICodec:
-    """OpenAI's wire format, unchanged."""
+    """OpenAI's wire format, unchanged.
+
+    `own_fields`: whether messages may hold what other vendors' answers have beyond OpenAI's fields
+    (their reasoning, for the next turn). OpenAI's own hosts refuse it, so it is left out for them.
+    """
+
+    def __init__(self, *, own_fields: bool = True) -> None:
+        """Say how a host takes fields that are not OpenAI's."""
+        self._own_fields = own_fields
 
     def encode(self, target: Target, request: Request) -> Packet | Failure:
         """Return the HTTP message for `request`, with the target's overrides and sign-in."""
@@ -57,6 +67,8 @@ class OpenAICodec:
             content = request.encoded
             if content is None or target.override:
                 content = encode_json(body)
+            if not self._own_fields and any(mark in content for mark in OWN_MARKS):
+                content = encode_json(without_own_fields(body))
         elif content is not None and target.override:
             content = override_form(
                 content, request.headers.get("content-type", ""), target.override
@@ -143,6 +155,20 @@ def _choices(body: Mapping[str, Any]) -> int:
     several = isinstance(prompt, list) and prompt and not isinstance(prompt[0], int)
     prompts = len(prompt) if several and isinstance(prompt, list) else 1
     return prompts * (asked if isinstance(asked, int) and asked > 0 else 1)
+
+
+def without_own_fields(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a chat request whose messages have no fields but OpenAI's."""
+    messages = body.get("messages")
+    if not isinstance(messages, list | tuple):
+        return body
+    kept = [
+        {name: value for name, value in message.items() if name not in OWN_FIELDS}
+        if isinstance(message, Mapping)
+        else message
+        for message in messages
+    ]
+    return {**body, "messages": kept}
 
 
 def encode_json(body: object) -> bytes:

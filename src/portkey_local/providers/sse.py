@@ -29,6 +29,7 @@ TERMINAL_TYPES = frozenset(
         "image_generation.completed",
         "image_edit.completed",
         "message_stop",  # Anthropic's messages
+        "message-end",  # Cohere's chat
     }
 )
 LAST_LINES = (b"data: [DONE]", b"data:[DONE]")
@@ -161,7 +162,7 @@ def decode_json(payload: bytes) -> Any:
     except ValueError:
         try:
             return json.loads(payload)
-        except ValueError:
+        except (RecursionError, ValueError):  # brackets without end are no JSON either
             msg = "data that is not JSON"
             raise ValueError(msg) from None
 

@@ -74,10 +74,12 @@ PROVIDERS: Mapping[str, Provider] = {
     "azure-openai": Provider(
         "azure-openai", None, ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_KEY"), "api-key", "",
         endpoints=_chat_and("completions", "embeddings", "images", "audio", "responses",
-                            "files", "batches", "models", "fine_tuning")),
-    "azure-ai": Provider(  # no prefix: serverless and Foundry hosts differ in their paths
+                            "files", "batches", "models", "fine_tuning"),
+        key_optional=True, language="azure"),
+    "azure-ai": Provider(  # serverless and Foundry hosts differ in their paths
         "azure-ai", None, ("AZURE_INFERENCE_CREDENTIAL", "AZURE_AI_API_KEY"), "api-key", "",
-        endpoints=_chat_and("completions", "embeddings", "images", "files", "batches")),
+        endpoints=_chat_and("completions", "embeddings", "images", "files", "batches"),
+        key_optional=True, language="azure"),
     "mistral-ai": Provider(
         "mistral-ai", "https://api.mistral.ai/v1", ("MISTRAL_API_KEY", "MISTRAL_AI_API_KEY"),
         endpoints=_chat_and("embeddings", "audio", "moderations", "files", "models")),
@@ -107,10 +109,10 @@ PROVIDERS: Mapping[str, Provider] = {
     "ollama": Provider(  # an explicit key is still sent: some put a guarded proxy in front
         "ollama", "http://localhost:11434/v1", (), key_optional=True,
         endpoints=_chat_and("completions", "embeddings", "responses", "models"),
-        host_path="/v1"),
+        language="ollama", host_path="/v1"),
     "huggingface": Provider(
         "huggingface", "https://router.huggingface.co/v1", ("HF_TOKEN", "HUGGINGFACE_API_KEY"),
-        endpoints=_chat_and("responses", "models")),
+        endpoints=_chat_and("responses", "models"), language="huggingface"),
     # --- languages of their own
     "anthropic": Provider(
         "anthropic", "https://api.anthropic.com/v1", ("ANTHROPIC_API_KEY",), "x-api-key", "",
@@ -147,10 +149,11 @@ PROVIDERS: Mapping[str, Provider] = {
         "predibase", None, ("PREDIBASE_API_TOKEN", "PREDIBASE_API_KEY")),
     # --- embeddings alone
     "voyage": Provider(
-        "voyage", "https://api.voyageai.com/v1", ("VOYAGE_API_KEY",), endpoints=EMBEDDINGS),
+        "voyage", "https://api.voyageai.com/v1", ("VOYAGE_API_KEY",), endpoints=EMBEDDINGS,
+        language="voyage"),
     "jina": Provider(
         "jina", "https://api.jina.ai/v1", ("JINA_API_KEY", "JINA_AI_API_KEY"),
-        endpoints=EMBEDDINGS),
+        endpoints=EMBEDDINGS, language="jina"),
     # --- images, 3D models, and whatever else a vendor runs
     "meshy": Provider(
         "meshy", "https://api.meshy.ai/openapi", ("MESHY_API_KEY",), endpoints=NATIVE_ONLY),
