@@ -74,7 +74,7 @@ def test_a_hidden_answer_looks_like_json_content():
     ]
     assert choice["finish_reason"] == "stop"
     assert choice["message"] == {
-        "role": "assistant", "content": '{"city": "Ósló"}', "refusal": None
+        "role": "assistant", "content": '{"city":"Ósló"}', "refusal": None
     }  # fmt: skip
 
 
