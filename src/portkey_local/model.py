@@ -122,6 +122,10 @@ class EventReader(Protocol):
     def usage(self) -> Mapping[str, Any] | None:
         """The token counts the stream has told."""
 
+    @property
+    def seen(self) -> int:
+        """How many events have come that are held back, or that say nothing to the caller."""
+
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """Return the events that `chunk` completes."""
 

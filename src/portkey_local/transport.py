@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.engine import Engine, Plan, facts
 from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Request, ServerEvent
-from portkey_local.providers.native import NativeCodec, translated
+from portkey_local.providers.native import (
+    NativeCodec,
+    translated,
+)
 from portkey_local.providers.openai import EVENT_STREAM, encode_json
 from portkey_local.providers.sse import decode_json, sse_bytes
 

@@ -15,7 +15,12 @@ import atheris
 
 with atheris.instrument_imports():
     from portkey_local.providers.bedrock import Bedrock, events, framing, stream
-    from portkey_local.providers.native import Ask, Translated
+    from portkey_local.providers.translating import (
+        Translated,
+    )
+from portkey_local.providers.vendor import (
+    Ask,
+)
 
 ASK = Ask({"model": "a.b", "stream_options": {"include_usage": True}}, 0.0)
 

@@ -15,16 +15,20 @@ from portkey_local.providers import languages
 from portkey_local.providers.completion import Chunks, completion, message
 from portkey_local.providers.languages import Spoken
 from portkey_local.providers.native import (
+    NativeCodec,
+)
+from portkey_local.providers.sse import SseReader
+from portkey_local.providers.translating import (
+    Translated,
+)
+from portkey_local.providers.vendor import (
     Asked,
     Inexpressible,
-    NativeCodec,
-    Translated,
     Unreadable,
     Unspoken,
     VendorError,
     error_event,
 )
-from portkey_local.providers.sse import SseReader
 from portkey_local.testing import Fault as Misbehaviour, Step, chat as openai_chat
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -45,6 +49,8 @@ class ToyStream:
             return [error_event(VendorError(data["wrong"]), 529, data)]
         if "end" in data:
             self.complete, self.reason = True, data["end"]
+            return []
+        if "think" in data:  # and say nothing of it
             return []
         if not data["say"]:
             raise Unreadable("an empty word")
@@ -267,6 +273,31 @@ async def test_a_connection_may_break_once_all_is_said_asynchronously(provider, 
         stream = await client.chat.completions.create(**ASK, stream=True)
         said = [chunk async for chunk in stream]
     assert said[-1].choices[0].finish_reason == "stop"
+
+
+def silent(*quiet: bytes) -> Step:
+    """Return a stream that is quiet for longer than the limit of the tests below."""
+    return Step(events=[events({"say": "a"}), *quiet, events({"say": "b"}, {"end": "stop"})],
+                event_gap=0.09)  # fmt: skip
+
+
+def test_what_is_held_back_resets_the_idle_limit(provider, toy):
+    """A vendor that thinks is not one that hangs, though the caller sees nothing of it."""
+    provider.reset({"toy": [silent(*[events({"think": 1})] * 3)]})
+    with Portkey(config=config(provider, stream_idle_timeout=200)) as client:
+        chunks = list(client.chat.completions.create(**ASK, stream=True))
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "ab"
+
+
+@pytest.mark.parametrize("quiet", [b": waiting\n\n", b'event: ping\ndata: {"think": 1}\n\n'])
+def test_what_keeps_a_connection_alive_does_not(provider, toy, quiet):
+    """Comments and pings come from a vendor's front door, whatever is behind it."""
+    provider.reset({"toy": [silent(*[quiet] * 3)]})
+    with (
+        Portkey(config=config(provider, stream_idle_timeout=200)) as client,
+        pytest.raises(StreamInterrupted, match="stream_idle_timeout"),
+    ):
+        list(client.chat.completions.create(**ASK, stream=True))
 
 
 def test_a_connection_that_breaks_before_is_an_interruption(provider, toy):

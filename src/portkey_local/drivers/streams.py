@@ -3,8 +3,8 @@
 Ground rules: the first event has come before a stream is handed over. After it, a stream ends
 cleanly only when its reader has seen the terminal event; anything else raises `StreamBroken`.
 Waiting for the next event takes at most the target's `idle_timeout`, which keep-alive comments do
-not reset. The connection is given back or closed at the end, at a break, and when the reader
-leaves early.
+not reset, and events that a codec holds back do. The connection is given back or closed at the end,
+at a break, and when the reader leaves early.
 """
 
 from __future__ import annotations
@@ -188,6 +188,7 @@ class EventStream(_Stream):
     def _wait(self) -> bool:
         self._check()
         deadline = time.monotonic() + self.target.idle_timeout
+        seen = self._reader.seen
         while not self._pending:
             try:
                 chunk = self._response.chunk(deadline)
@@ -195,6 +196,8 @@ class EventStream(_Stream):
                 return self._cut(error)
             if not self._accept(chunk):
                 return False
+            if self._reader.seen > seen:
+                seen, deadline = self._reader.seen, time.monotonic() + self.target.idle_timeout
             if not self._pending and time.monotonic() >= deadline:
                 return self._cut(WireTimeout())
         return True
@@ -257,6 +260,7 @@ class AsyncEventStream(_Stream):
     async def _wait(self) -> bool:
         self._check()
         deadline = time.monotonic() + self.target.idle_timeout
+        seen = self._reader.seen
         while not self._pending:
             try:
                 chunk = await self._response.chunk(deadline)
@@ -264,6 +268,8 @@ class AsyncEventStream(_Stream):
                 return self._cut(error)
             if not self._accept(chunk):
                 return False
+            if self._reader.seen > seen:
+                seen, deadline = self._reader.seen, time.monotonic() + self.target.idle_timeout
             if not self._pending and time.monotonic() >= deadline:
                 return self._cut(WireTimeout())
         return True

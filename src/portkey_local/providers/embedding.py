@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 
 from portkey_local.model import EventReader, Request
 from portkey_local.providers.completion import embedding_list
-from portkey_local.providers.native import (
+from portkey_local.providers.sse import SseReader
+from portkey_local.providers.vendor import (
     Ask,
     Asked,
     Inexpressible,
@@ -20,7 +21,6 @@ from portkey_local.providers.native import (
     Unspoken,
     VendorError,
 )
-from portkey_local.providers.sse import SseReader
 
 __all__ = ["EmbeddingVendor", "asked_texts"]
 

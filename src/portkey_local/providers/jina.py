@@ -10,7 +10,9 @@ from typing import Final
 
 from portkey_local.providers.embedding import EmbeddingVendor
 from portkey_local.providers.languages import Settings, Spoken
-from portkey_local.providers.native import NativeCodec
+from portkey_local.providers.native import (
+    NativeCodec,
+)
 
 __all__ = ["speak"]
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from portkey_local.model import Answer, EventReader, Outcome, Reply, Request, ServerEvent, Target
-from portkey_local.providers.native import ODD
 from portkey_local.providers.openai import OpenAICodec
+from portkey_local.providers.vendor import (
+    ODD,
+)
 
 __all__ = ["MendingCodec", "Quirks"]
 
@@ -67,6 +69,8 @@ class MendingCodec(OpenAICodec):
 
 class MendingReader:
     """Reads a stream, and mends its chunks."""
+
+    seen = 0  # every event is handed on
 
     def __init__(self, reader: EventReader, mender: Mender) -> None:
         """Take who parses the stream, and who mends it."""

@@ -40,6 +40,8 @@ FIELDS = (b"data", b"event", b"id", b"retry")
 class SseReader:
     """Parses one stream. `choices` is how many answers were asked for (`n` of a chat request)."""
 
+    seen = 0  # every event is handed on
+
     def __init__(self, *, choices: int = 1, terminal_needed: bool = True) -> None:
         """Start at the beginning of a stream; without a terminal event a clean end will do."""
         self.complete = not terminal_needed

@@ -30,9 +30,17 @@ from portkey_local.model import (
 from portkey_local.providers.google import Gemini
 from portkey_local.providers.google.embeddings import options_of, texts_of
 from portkey_local.providers.languages import Settings, Spoken, WrongSetting
-from portkey_local.providers.native import CHAT, EMBEDDINGS, Asked, NativeCodec, unsupported
+from portkey_local.providers.native import (
+    CHAT,
+    EMBEDDINGS,
+    NativeCodec,
+    unsupported,
+)
 from portkey_local.providers.openai import OpenAICodec, judge_error_event, no_model
 from portkey_local.providers.sse import SseReader
+from portkey_local.providers.vendor import (
+    Asked,
+)
 
 __all__ = ["VertexCodec", "speak"]
 

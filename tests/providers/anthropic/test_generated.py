@@ -14,7 +14,9 @@ from tests.providers.conversations import requests
 from portkey_local.model import Packet, Request, Target
 from portkey_local.providers.anthropic import CODEC, completion
 from portkey_local.providers.anthropic.models import model_of
-from portkey_local.providers.native import Ask
+from portkey_local.providers.vendor import (
+    Ask,
+)
 
 TARGET = Target("config", "anthropic", "http://127.0.0.1/v1", CODEC)
 MODELS = [

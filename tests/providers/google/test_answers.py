@@ -11,7 +11,13 @@ from openai.types.chat import ChatCompletionChunk
 
 from portkey_local import Portkey
 from portkey_local.providers.google import Gemini
-from portkey_local.providers.native import Ask, Translated, Unreadable
+from portkey_local.providers.translating import (
+    Translated,
+)
+from portkey_local.providers.vendor import (
+    Ask,
+    Unreadable,
+)
 from portkey_local.testing import Step, chat
 
 MODEL = "gemini-2.5-flash"

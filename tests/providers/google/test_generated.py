@@ -12,8 +12,13 @@ from tests.providers.google.accepted import check
 
 from portkey_local.model import Answer, Failure, Packet, Reply, Request, Target
 from portkey_local.providers.google import Gemini
-from portkey_local.providers.native import Ask, NativeCodec
+from portkey_local.providers.native import (
+    NativeCodec,
+)
 from portkey_local.providers.openai import encode_json
+from portkey_local.providers.vendor import (
+    Ask,
+)
 from portkey_local.providers.vertex import VertexCodec
 
 MODELS = ["gemini-2.0-flash", "gemini-2.5-pro", "gemini-3-flash-preview", "gemini-flash-latest"]

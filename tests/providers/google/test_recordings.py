@@ -21,7 +21,15 @@ from tests.providers.google.recorded import Row, call_of, expected, rows_of
 
 from portkey_local import AsyncPortkey, Portkey
 from portkey_local.providers.google import Gemini
-from portkey_local.providers.native import Ask, NativeCodec, Translated
+from portkey_local.providers.native import (
+    NativeCodec,
+)
+from portkey_local.providers.translating import (
+    Translated,
+)
+from portkey_local.providers.vendor import (
+    Ask,
+)
 from portkey_local.testing import Loopback
 
 KEY = "AIza-recorded"

@@ -16,14 +16,16 @@ from portkey_local.providers.anthropic.request import message_request
 from portkey_local.providers.anthropic.stream import MessageStream
 from portkey_local.providers.languages import Settings, Spoken, WrongSetting
 from portkey_local.providers.native import (
+    NativeCodec,
+)
+from portkey_local.providers.sse import SseReader
+from portkey_local.providers.vendor import (
     Ask,
     Asked,
-    NativeCodec,
     Translator,
     Unspoken,
     VendorError,
 )
-from portkey_local.providers.sse import SseReader
 
 __all__ = ["MessageStream", "Messages", "completion", "message_request", "speak"]
 

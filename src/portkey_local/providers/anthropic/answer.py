@@ -14,7 +14,10 @@ from typing import Any, Final
 from portkey_local.providers import completion as openai
 from portkey_local.providers.anthropic.models import model_of
 from portkey_local.providers.anthropic.tools import ANSWER, form_of
-from portkey_local.providers.native import Ask, Unreadable
+from portkey_local.providers.vendor import (
+    Ask,
+    Unreadable,
+)
 
 __all__ = ["completion", "counted", "finish_of", "hidden_tool", "refusal_of", "word"]
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from portkey_local.providers.native import VendorError
+from portkey_local.providers.vendor import (
+    VendorError,
+)
 
 __all__ = ["event_status", "rate_limits", "told_error"]
 

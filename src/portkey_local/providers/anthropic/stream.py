@@ -24,7 +24,11 @@ from portkey_local.providers.anthropic.answer import (
 )
 from portkey_local.providers.anthropic.errors import event_status, told_error
 from portkey_local.providers.completion import Chunks
-from portkey_local.providers.native import Ask, Unreadable, error_event
+from portkey_local.providers.vendor import (
+    Ask,
+    Unreadable,
+    error_event,
+)
 
 __all__ = ["MessageStream"]
 

@@ -28,9 +28,11 @@ from portkey_local.providers.bedrock.tools import answer_tool
 from portkey_local.providers.languages import Settings, Spoken, WrongSetting
 from portkey_local.providers.native import (
     EMBEDDINGS,
+    NativeCodec,
+)
+from portkey_local.providers.vendor import (
     Ask,
     Asked,
-    NativeCodec,
     Translator,
     VendorError,
 )

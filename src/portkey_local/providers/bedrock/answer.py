@@ -13,7 +13,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from portkey_local.providers.completion import BEDROCK, completion, message, tool_call, usage
-from portkey_local.providers.native import Ask, Unreadable
+from portkey_local.providers.vendor import (
+    Ask,
+    Unreadable,
+)
 
 __all__ = ["MALFORMED", "SERVER_TOOL", "completed", "counts", "detail", "finish_reason"]
 

@@ -12,7 +12,12 @@ from typing import Any, Final
 from portkey_local.providers.bedrock.models import Model
 from portkey_local.providers.bedrock.request import path_of
 from portkey_local.providers.completion import embedding_list
-from portkey_local.providers.native import Ask, Asked, Inexpressible, Unreadable
+from portkey_local.providers.vendor import (
+    Ask,
+    Asked,
+    Inexpressible,
+    Unreadable,
+)
 
 __all__ = ["embed", "embedded"]
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from portkey_local.providers.native import VendorError, error_event
+from portkey_local.providers.vendor import (
+    VendorError,
+    error_event,
+)
 
 __all__ = ["STATUSES", "error_of", "kind_of", "stream_error"]
 

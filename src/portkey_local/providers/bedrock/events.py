@@ -24,6 +24,8 @@ LATER: Final = "metadata"  # follows Converse's terminal event
 class BinaryEvents:
     """Reads a stream's events; when it is complete is for a translator to say."""
 
+    seen = 0  # every event is handed on
+
     def __init__(self) -> None:
         """Start at the beginning of a stream."""
         self.complete = False

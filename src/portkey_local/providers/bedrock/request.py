@@ -10,7 +10,9 @@ from portkey_local.providers.bedrock.messages import conversation
 from portkey_local.providers.bedrock.models import Model
 from portkey_local.providers.bedrock.parameters import parameters
 from portkey_local.providers.bedrock.tools import tools
-from portkey_local.providers.native import Asked
+from portkey_local.providers.vendor import (
+    Asked,
+)
 
 __all__ = ["chat", "path_of"]
 

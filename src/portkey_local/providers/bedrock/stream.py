@@ -21,7 +21,10 @@ from portkey_local.providers.bedrock.answer import (
 from portkey_local.providers.bedrock.errors import stream_error
 from portkey_local.providers.bedrock.events import EXCEPTION
 from portkey_local.providers.completion import Chunks
-from portkey_local.providers.native import Ask, Unreadable
+from portkey_local.providers.vendor import (
+    Ask,
+    Unreadable,
+)
 
 __all__ = ["ConverseTranslator"]
 

@@ -14,8 +14,16 @@ from portkey_local.model import EventReader, Request
 from portkey_local.providers.cohere import answer, embed, request
 from portkey_local.providers.cohere.stream import ChatStream
 from portkey_local.providers.languages import Settings, Spoken
-from portkey_local.providers.native import Ask, Asked, NativeCodec, Translator, VendorError
+from portkey_local.providers.native import (
+    NativeCodec,
+)
 from portkey_local.providers.sse import SseReader
+from portkey_local.providers.vendor import (
+    Ask,
+    Asked,
+    Translator,
+    VendorError,
+)
 
 __all__ = ["Cohere", "speak"]
 

@@ -13,7 +13,11 @@ from typing import Any, Final
 from portkey_local.providers import completion as shape
 from portkey_local.providers.cohere.messages import PLAN, THINKING
 from portkey_local.providers.cohere.request import hidden_tool
-from portkey_local.providers.native import Ask, Unreadable, VendorError
+from portkey_local.providers.vendor import (
+    Ask,
+    Unreadable,
+    VendorError,
+)
 
 __all__ = [
     "BROKEN",

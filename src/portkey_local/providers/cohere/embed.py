@@ -11,7 +11,10 @@ from typing import Any, Final
 
 from portkey_local.providers.completion import embedding_list
 from portkey_local.providers.embedding import asked_texts
-from portkey_local.providers.native import Ask, Asked
+from portkey_local.providers.vendor import (
+    Ask,
+    Asked,
+)
 
 __all__ = ["embed", "embeddings"]
 

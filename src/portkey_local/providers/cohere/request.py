@@ -21,7 +21,10 @@ from portkey_local.providers.chat import (
 )
 from portkey_local.providers.cohere.messages import messages
 from portkey_local.providers.cohere.schema import constrained, has_required
-from portkey_local.providers.native import Asked, Inexpressible
+from portkey_local.providers.vendor import (
+    Asked,
+    Inexpressible,
+)
 
 __all__ = ["chat", "hidden_tool"]
 

@@ -23,7 +23,12 @@ from portkey_local.providers.cohere.answer import (
 from portkey_local.providers.cohere.messages import PLAN, THINKING
 from portkey_local.providers.cohere.request import hidden_tool
 from portkey_local.providers.completion import Chunks
-from portkey_local.providers.native import Ask, Unreadable, VendorError, error_event
+from portkey_local.providers.vendor import (
+    Ask,
+    Unreadable,
+    VendorError,
+    error_event,
+)
 
 __all__ = ["ChatStream"]
 

@@ -17,8 +17,16 @@ from portkey_local.providers.google.errors import error_of
 from portkey_local.providers.google.request import chat, model_path
 from portkey_local.providers.google.stream import GeminiTranslator, NativeReader
 from portkey_local.providers.languages import Settings, Spoken, WrongSetting
-from portkey_local.providers.native import Ask, Asked, NativeCodec, Translator, VendorError
+from portkey_local.providers.native import (
+    NativeCodec,
+)
 from portkey_local.providers.sse import SseReader
+from portkey_local.providers.vendor import (
+    Ask,
+    Asked,
+    Translator,
+    VendorError,
+)
 
 __all__ = ["Gemini", "speak"]
 

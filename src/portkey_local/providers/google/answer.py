@@ -21,7 +21,10 @@ from portkey_local.providers.completion import (
 )
 from portkey_local.providers.google.citations import citations_of
 from portkey_local.providers.google.tools import Form, form_of
-from portkey_local.providers.native import Ask, Unreadable
+from portkey_local.providers.vendor import (
+    Ask,
+    Unreadable,
+)
 
 __all__ = [
     "FILTERED",

@@ -7,7 +7,11 @@ from math import isfinite
 from typing import Any, Final
 
 from portkey_local.providers.completion import embedding_list
-from portkey_local.providers.native import Ask, Inexpressible, Unreadable
+from portkey_local.providers.vendor import (
+    Ask,
+    Inexpressible,
+    Unreadable,
+)
 
 __all__ = ["embeddings", "options_of", "texts_of"]
 

@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from portkey_local.providers.native import VendorError
+from portkey_local.providers.vendor import (
+    VendorError,
+)
 
 __all__ = ["error_of"]
 

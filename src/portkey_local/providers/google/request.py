@@ -14,7 +14,9 @@ from urllib.parse import quote
 from portkey_local.providers.chat import limit_of, stops_of
 from portkey_local.providers.google.contents import conversation_of
 from portkey_local.providers.google.tools import UNION, generation, tools_of
-from portkey_local.providers.native import Asked
+from portkey_local.providers.vendor import (
+    Asked,
+)
 
 __all__ = ["chat", "model_path"]
 

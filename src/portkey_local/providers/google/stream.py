@@ -22,8 +22,12 @@ from portkey_local.providers.google.answer import (
 from portkey_local.providers.google.citations import citations_of
 from portkey_local.providers.google.errors import error_of
 from portkey_local.providers.google.tools import form_of
-from portkey_local.providers.native import Ask, Unreadable, error_event
 from portkey_local.providers.sse import SseReader
+from portkey_local.providers.vendor import (
+    Ask,
+    Unreadable,
+    error_event,
+)
 
 __all__ = ["GeminiTranslator", "NativeReader"]
 
