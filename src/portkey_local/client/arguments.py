@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from openai import NotGiven, Omit
 
 from portkey_local.client.vendors import FIELDS, VendorArguments
+from portkey_local.effects import Cache
 from portkey_local.engine import Options
 from portkey_local.errors import ConfigError
 from portkey_local.hooks import CheckContext
-from portkey_local.model import EMPTY, Event, Rng
+from portkey_local.model import EMPTY, Caching, Event, Rng
 from portkey_local.wire.chosen import Kind
 from portkey_local.wire.settings import Connections
 
@@ -36,6 +37,8 @@ class Changes(VendorArguments, total=False):
     Authorization: str
     api_key: str
     base_url: str
+    cache_force_refresh: bool
+    cache_namespace: str | None
     config: Config | Mapping[str, Any] | str | os.PathLike[str] | None
     custom_host: str
     default_headers: Mapping[str, str]
@@ -61,6 +64,8 @@ class Changes(VendorArguments, total=False):
 class Arguments(Changes, total=False):
     """What a client can be given."""
 
+    cache: Cache
+    cache_dir: str | os.PathLike[str]
     checks: Mapping[str, Callable[[CheckContext], Any]]
     connections: Connections
     debug: bool
@@ -76,6 +81,8 @@ ROUTING = frozenset(
     {
         "Authorization",
         "base_url",
+        "cache_force_refresh",
+        "cache_namespace",
         "config",
         "custom_host",
         "default_input_guardrails",
@@ -115,9 +122,13 @@ OF_ANY_TARGET = frozenset(  # of a config: what is not a host's, a key's or a pr
     }
 )
 OF_ONE_TARGET = ("provider", "virtual_key", "openai_organization", "openai_project")
-CARRIED = frozenset({"metadata", "trace_id"})  # go along with a call and change no route
+CARRIED = frozenset(  # go along with a call and change no route
+    {"cache_force_refresh", "cache_namespace", "metadata", "trace_id"}
+)
 ONE_CLIENT = frozenset(
     {
+        "cache",
+        "cache_dir",
         "checks",
         "connections",
         "debug",
@@ -133,12 +144,11 @@ FROM_OPENAI = frozenset(
     {"api_key", "default_headers", "default_query", "max_retries", "timeout", "webhook_secret"}
 )
 NOT_BUILT: Mapping[str, str] = {
-    "cache_force_refresh": "caches are not built in this version yet",
-    "cache_namespace": "caches are not built in this version yet",
     "fireworks_account_id": "not read yet; chat, completions and embeddings work without it",
     "instrumentation": "not built yet; use on_event= or event_log=",
     "websocket_base_url": "websockets are not routed",
 }
+CACHE_METHODS = ("ready", "get", "put", "flush", "close")
 LISTS = ("default_input_guardrails", "default_output_guardrails", "forward_headers")
 SECONDS_LIMIT = 600  # a request_timeout above this was surely meant in milliseconds
 LOOKS_LIKE_PORTKEY = ("api.portkey.ai", "aws-us.api.portkey.ai")
@@ -171,6 +181,10 @@ def _check_values(given: Mapping[str, Any]) -> None:
         value = given.get(name)
         if value is not None and not fits(value):
             raise ConfigError(name, f"must be {wanted}, not {type(value).__name__}")
+    if given.get("cache") is not None and given.get("cache_dir") is not None:
+        raise ConfigError(
+            "cache_dir", "has no effect beside cache, which is where answers are kept"
+        )
     if given.get("http_client") is not None:
         for name in ("connections", "wire"):
             if given.get(name) is not None:
@@ -197,6 +211,13 @@ def is_timeout(value: Any) -> bool:
 
 
 WANTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "cache": (
+        lambda value: all(hasattr(value, name) for name in CACHE_METHODS),
+        "a MemoryCache, a DiskCache, or an object with their methods",
+    ),
+    "cache_dir": (lambda value: isinstance(value, (str, os.PathLike)), "a path"),
+    "cache_force_refresh": (lambda value: isinstance(value, bool), "a bool"),
+    "cache_namespace": (lambda value: isinstance(value, str), "a string"),
     "checks": (
         lambda value: isinstance(value, Mapping) and all(map(callable, value.values())),
         "a dict of names and callables",
@@ -237,6 +258,9 @@ def options(given: Mapping[str, Any]) -> Options:
         overrides=overrides,
         trace_id=_trace_id(given.get("trace_id")),
         metadata=_metadata(given.get("metadata")),
+        caching=Caching(
+            given.get("cache_namespace") or "", reads=not given.get("cache_force_refresh")
+        ),
     )
 
 
@@ -331,6 +355,17 @@ def _metadata(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ConfigError("metadata", "metadata must be a dict, or the JSON text of an object")
     return dict(value)
+
+
+def cache(given: Mapping[str, Any]) -> Cache | None:
+    """Return where a client is to keep answers: None for its own memory."""
+    kept: Cache | None = given.get("cache")
+    directory = given.get("cache_dir")
+    if directory is None:
+        return kept
+    from portkey_local.caches.disk import DiskCache  # and with it sqlite3
+
+    return DiskCache(directory)
 
 
 def api_key(given: Mapping[str, Any]) -> str:

@@ -52,7 +52,10 @@ class Routed:
             if self._given.get(name) is not None
         }
         vault = Vault(virtual_keys=self._given.get("virtual_keys") or {})
-        self._engine = Engine(vault=vault, bodies=self._given.get("debug") is True, **own)
+        cache = arguments.cache(self._given)
+        bodies = self._given.get("debug") is True
+        owned = self._given.get("cache") is None
+        self._engine = Engine(vault=vault, bodies=bodies, cache=cache, cache_owned=owned, **own)
         self._plan = self._engine.plan(arguments.options(self._given))
 
     def _sdk_arguments(self) -> dict[str, Any]:
@@ -90,7 +93,12 @@ class Routed:
         elif routing:  # the route stays: nothing is read or compiled anew
             twin._given = {**self._given, **routing}
             told = arguments.options({name: twin._given.get(name) for name in arguments.CARRIED})
-            twin._plan = replace(self._plan, trace_id=told.trace_id, metadata=told.metadata)
+            twin._plan = replace(
+                self._plan,
+                trace_id=told.trace_id,
+                metadata=told.metadata,
+                caching=told.caching,
+            )
         _take_sdk_options(twin, new)
         return twin
 
