@@ -29,7 +29,7 @@ class Entry:
     """A kept answer: `data` of a whole one, or the `events` of a stream.
 
     `at` is the time of day when it came, `target` the place of who gave it among the targets of
-    the node that keeps it.
+    the node that keeps it, `usage` whether a stream was asked for its usage.
     """
 
     at: float
@@ -38,27 +38,35 @@ class Entry:
     headers: Mapping[str, str]
     data: Any = None
     events: list[ServerEvent] | None = None
+    usage: bool = False
 
 
 def encoded(
-    at: float, target: int, answer: Answer, data: Any, events: Sequence[ServerEvent] | None = None
+    at: float,
+    target: int,
+    answer: Answer,
+    data: Any,
+    events: Sequence[ServerEvent] | None = None,
+    *,
+    usage: bool = False,
 ) -> bytes:
     """Return an entry as bytes; raise ValueError or TypeError for what JSON cannot hold."""
     headers = {name: answer.headers[name] for name in KEPT if name in answer.headers}
     told = None
     if events is not None:
         told = [[event.name, None if event.data is DONE else [event.data]] for event in events]
-    return ENCODER.encode([at, target, answer.status, headers, data, told]).encode()
+    return ENCODER.encode([at, target, answer.status, headers, data, told, usage]).encode()
 
 
 def decoded(value: bytes) -> Entry | None:
     """Return the entry in bytes, or None where there is none."""
     try:
-        at, target, status, headers, data, told = from_json(value)
+        at, target, status, headers, data, told, usage = from_json(value)
         events = None
         if told is not None:
             events = [ServerEvent(name, DONE if d is None else d[0], b"") for name, d in told]
-        return Entry(float(at), int(target), int(status), dict(headers), data, events)
+        head = float(at), int(target), int(status), dict(headers)
+        return Entry(*head, data, events, usage=usage is True)
     except (ValueError, TypeError):
         return None
 

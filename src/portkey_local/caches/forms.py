@@ -7,6 +7,7 @@ usage becomes an answer without one. None means that it cannot be done, which is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from portkey_local.caches.entries import Entry
@@ -29,13 +30,14 @@ def fitted(entry: Entry, path: str, *, stream: bool, usage: bool) -> Entry | Non
     elif entry.events is None:
         events = chunks_of(entry.data, chat=path != "/completions", usage=usage)
     else:
-        events = replayed(entry.events, usage=usage) if path in CONVERTED else entry.events
+        as_it_was = path not in CONVERTED or (usage and entry.usage)
+        events = entry.events if as_it_was else replayed(entry.events, usage=usage)
     if data is None and events is None:
         return None
     headers = entry.headers
     if (entry.events is None) is stream:
         headers = {**headers, "content-type": kind}
-    return Entry(entry.at, entry.target, entry.status, headers, data, events)
+    return replace(entry, headers=headers, data=data, events=events)
 
 
 def chunks_of(data: Any, *, chat: bool, usage: bool) -> list[ServerEvent] | None:

@@ -255,19 +255,26 @@ class Cached:
         datas = [reply.data] if events is None else [event.data for event in events]
         value = None
         if reply.target in self.targets and entries.fit(reply.answer, datas):
-            value = self.written(call, reply, reply.data if events is None else None, events)
+            whole = reply.data if events is None else None
+            value = self.written(call, reply, whole, events, usage=asked.usage)
             if value is not None and call.caching.writes:
                 yield from self.store(call, ((asked.key, value),), reply.target)
         if flight is not None:
             flight.land(value)
 
     def written(
-        self, call: Call, reply: Reply, data: Any, events: list[ServerEvent] | None = None
+        self,
+        call: Call,
+        reply: Reply,
+        data: Any,
+        events: list[ServerEvent] | None = None,
+        *,
+        usage: bool = False,
     ) -> bytes | None:
         """Return an answer as an entry, or None and an event where it cannot be one."""
         place = self.targets.index(reply.target)
         try:
-            return entries.encoded(now(call), place, reply.answer, data, events)
+            return entries.encoded(now(call), place, reply.answer, data, events, usage=usage)
         except (TypeError, ValueError, RecursionError) as error:
             self._failed(call)(error)
             return None
