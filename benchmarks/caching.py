@@ -1,7 +1,7 @@
 """A hit: how long `chat.completions.create` takes when the answer is kept, p50.
 
-Its peer is a live call of the bare SDK to the loopback server. Kept in memory, on disk, and replayed
-as a stream that is read to its end. What a cache costs where it does not
+Its peer is a live call of the bare SDK to the loopback server. Kept in memory, on disk, and
+replayed as a stream that is read to its end. What a cache costs where it does not
 help is in the last part: a call that misses, beside the same call without a cache.
 
 The kernel with no cache declared is measured by `kernel`.

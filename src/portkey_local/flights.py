@@ -31,10 +31,11 @@ if hasattr(os, "register_at_fork"):
 class Flight:
     """One call that is being made, and what it came to; `value` is None until it has landed.
 
-    `idle_since` is the time at which the reader of its stream paused.
+    `taped` is set where the end of a stream ends it; `idle_since` is the time at which the reader
+    of that stream paused.
     """
 
-    __slots__ = ("_flights", "_key", "_wakes", "ended", "idle_since", "value")
+    __slots__ = ("_flights", "_key", "_wakes", "ended", "idle_since", "taped", "value")
 
     def __init__(self, flights: FlightsState, key: bytes) -> None:
         """Begin with nobody waiting."""
@@ -42,6 +43,7 @@ class Flight:
         self._key = key
         self._wakes: list[Callable[[], None]] = []
         self.ended = False
+        self.taped = False
         self.idle_since: float | None = None
         self.value: bytes | None = None
 

@@ -60,6 +60,28 @@ def test_a_hit_is_an_object_of_its_own(world, place):
     assert len(world.received) == 1
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_cache_within_a_cache(world, stream):
+    """The group's answers first, then the target's; what the target's kept does not get younger."""
+    now = [1_000.0]
+    target = config(world.target("a"), cache={"mode": "simple", "max_age": 300})
+    group = {
+        "strategy": {"mode": "single"},
+        "targets": [target],
+        "cache": {"mode": "simple", "max_age": 10},
+    }
+    with Portkey(config=group) as client:
+        client._engine._wall = lambda: now[0]
+        seen = []
+        for pause in (0, 5, 20, 100, 300):
+            now[0] += pause
+            answer = ask(client, stream=stream)
+            told = words(answer) if stream else said(answer)
+            seen.append((status(answer), told))
+    one, two = "answer 1 of a", "answer 2 of a"
+    assert seen == [("MISS", one), ("HIT", one), ("HIT", one), ("HIT", one), ("MISS", two)]
+
+
 def test_a_hit_names_the_target_that_once_answered(world):
     world.reset(lambda received: error(500) if received.target == "a" else chat("b's"))
     targets = [config(world.target(name), cache=None) for name in "ab"]
@@ -627,6 +649,23 @@ def test_refreshes_follow_nobody(world):
     with refreshing as client, ThreadPoolExecutor(4) as pool:
         seen = {said(answer) for answer in pool.map(lambda _: ask(client), range(4))}
     assert len(seen) == len(world.received) == 4
+
+
+def test_a_stream_that_the_vendor_withheld_takes_nobody_down(world):
+    """It is handed over, and not kept; nobody waits for its end."""
+    withheld = Step(
+        events=(
+            '{"choices": [{"index": 0, "delta": {}, "finish_reason": "content_filter"}]}',
+            "[DONE]",
+        )
+    )
+    world.reset(lambda _: withheld)
+    with Portkey(config=config(world.target("a"))) as client:
+        for _ in range(2):
+            stream = ask(client, stream=True)
+            assert status(stream) == "MISS"
+            list(stream)
+        assert len(client._engine._shelf.flights) == 0
 
 
 def test_nothing_stays_in_flight(world):

@@ -79,8 +79,9 @@ def _told(node: Config, path: str, targets: Mapping[str, Target]) -> Any:
     strategy = node.strategy
     chosen = None if strategy is None else [strategy.mode, strategy.default]
     rows = [] if strategy is None else [[c.query, c.then] for c in strategy.conditions or ()]
+    named = strategy is not None and strategy.mode == "conditional"
     below = [
-        [target.name, _told(target, f"{path}.targets[{index}]", targets)]
+        [target.name if named else None, _told(target, f"{path}.targets[{index}]", targets)]
         for index, target in enumerate(node.targets)
     ]
     return [chosen, rows, below]

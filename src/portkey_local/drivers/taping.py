@@ -35,6 +35,11 @@ class _Taped:
         """Whether an error event has come."""
         return bool(self._events.failed)
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last event has been read."""
+        return not self._before and bool(self._events.exhausted)
+
     def prepend(self, event: ServerEvent) -> None:
         """Put an event of ours before those that follow."""
         self._before.appendleft(event)

@@ -167,7 +167,6 @@ class Cached:
 
     def _led(self, call: Call, asked: Asked, flight: Flight | None) -> Route[Outcome]:
         """Ask, for all who follow; they are let go whatever happens here."""
-        handed_on = False
         try:
             # The flight before this one may have landed between our look and our boarding.
             found = yield from self.find(call, asked, flight)
@@ -175,10 +174,9 @@ class Cached:
                 return found
             call.report("cache.miss", self.sole)
             outcome = yield from self.ask(call, asked, flight)
-            handed_on = isinstance(outcome, Reply) and outcome.stream is not None
             return marked(outcome, MISS)
         finally:
-            if flight is not None and not handed_on:
+            if flight is not None and not flight.taped:
                 flight.land(None)
 
     # --- from the cache
@@ -238,6 +236,8 @@ class Cached:
         if not isinstance(outcome, Reply) or outcome.blocked or outcome.cache == HIT:
             return outcome  # what a cache further in has kept is not made young again
         if outcome.stream is not None:
+            if flight is not None:
+                flight.taped = True
             return (yield from Record(outcome, _StreamTape(self, call, asked, outcome, flight)))
         if outcome.data is not None:
             yield from self.keep(call, asked, outcome, None, flight)
