@@ -31,9 +31,10 @@ from portkey_local.drivers.sync import SyncDriver
 from portkey_local.effects import Discard, Route, Router, Send, Sleep
 from portkey_local.model import Answer, Call, Event, Failure, Outcome, Reply, Request, Target
 from portkey_local.policies.breaker import Breaker
-from portkey_local.policies.cached import Cached, Scope, Shelf
+from portkey_local.policies.cached import Cached
 from portkey_local.policies.cached_inputs import CachedInputs
 from portkey_local.policies.retry import DEFAULT_STATUS_CODES, Retry
+from portkey_local.policies.shelf import Scope, Shelf
 from portkey_local.policies.timeout import Timeout
 from portkey_local.providers.openai import OpenAICodec
 from portkey_local.query import compile_query

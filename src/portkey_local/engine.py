@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from portkey_local.compile import Compiled
     from portkey_local.credentials import Vault
     from portkey_local.effects import Cache
-    from portkey_local.policies.cached import Shelf
+    from portkey_local.policies.shelf import Shelf
 
 COMPILED_KEPT = 128  # configs; a client rarely meets more than a few
 
@@ -129,7 +129,7 @@ class Engine:
 
         if self._shelf is None:
             from portkey_local.caches.memory import MemoryCache
-            from portkey_local.policies.cached import Shelf
+            from portkey_local.policies.shelf import Shelf
 
             self._shelf = Shelf(MemoryCache() if self._cache is None else self._cache)
         return compile_config(

@@ -10,7 +10,8 @@ import pytest
 from portkey_local.caches.memory import MemoryCache
 from portkey_local.compile import compile_config
 from portkey_local.effects import Router
-from portkey_local.policies.cached import MAX_AGE, Cached, Shelf
+from portkey_local.policies.cached import MAX_AGE, Cached
+from portkey_local.policies.shelf import Shelf
 
 TARGET: dict[str, Any] = {"provider": "openai", "api_key": "sk-one", "custom_host": "http://a/v1"}
 HOOK: dict[str, Any] = {"default.contains": {"words": ["a"]}}

@@ -34,7 +34,7 @@ from portkey_local.errors import ConfigError
 from portkey_local.home import configs_dir
 from portkey_local.model import EMPTY, Call, Failure, Fault, Outcome, Target
 from portkey_local.policies.breaker import Breaker
-from portkey_local.policies.cached import Shelf
+from portkey_local.policies.shelf import Shelf
 from portkey_local.providers.openai import MODEL_NEEDED, no_model
 from portkey_local.providers.table import CLOSED, PROVIDERS, nearest, readers_of
 

@@ -15,8 +15,9 @@ from portkey_local.caches.keys import digest
 from portkey_local.config import Config
 from portkey_local.effects import Router
 from portkey_local.model import EMPTY, Target
-from portkey_local.policies.cached import MAX_AGE, Cached, Scope, Shelf
+from portkey_local.policies.cached import MAX_AGE, Cached
 from portkey_local.policies.cached_inputs import CachedInputs
+from portkey_local.policies.shelf import Scope, Shelf
 from portkey_local.query import look
 
 NO_MATTER: Final = frozenset(

@@ -22,9 +22,9 @@ from portkey_local.effects import Gate, Router
 from portkey_local.hooks import Hook
 from portkey_local.model import Call, Target, empty
 from portkey_local.policies.breaker import Breaker
-from portkey_local.policies.cached import Shelf
 from portkey_local.policies.guardrails import InputGuard, OutputGuard
 from portkey_local.policies.retry import DEFAULT_STATUS_CODES, Retry
+from portkey_local.policies.shelf import Shelf
 from portkey_local.policies.timeout import Timeout
 from portkey_local.query import compile_query, look
 from portkey_local.state import CircuitState, StickyState

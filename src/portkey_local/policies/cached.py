@@ -15,66 +15,19 @@ Defaults: `max_age` seven days.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from portkey_local.caches import entries, forms
-from portkey_local.caches.keys import cacheable, key_of, told_apart
-from portkey_local.effects import (
-    Cache,
-    Follow,
-    Lookup,
-    Raised,
-    Record,
-    Replay,
-    Route,
-    Router,
-    Store,
-)
-from portkey_local.flights import Flight, FlightsState
-from portkey_local.model import (
-    EMPTY,
-    Answer,
-    Call,
-    Failure,
-    Fault,
-    Outcome,
-    Reply,
-    ServerEvent,
-    Target,
-    empty,
-    merge,
-)
-from portkey_local.query import MISSING, Look, facts_of
+from portkey_local.effects import Follow, Lookup, Raised, Record, Replay, Route, Router, Store
+from portkey_local.flights import Flight
+from portkey_local.model import Answer, Call, Failure, Fault, Outcome, Reply, ServerEvent, Target
+from portkey_local.policies.shelf import HIT, MISS, REFRESH, Asked, Scope, Shelf, marked, now
 
 MAX_AGE: Final = 604_800.0  # seconds
 LEADERS: Final = 3  # whom a call follows, one after the other, before it goes alone
 DAWDLE: Final = 1.0  # seconds for which a stream's reader may pause before he is followed no more
-HIT, MISS, REFRESH = "HIT", "MISS", "REFRESH"
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """Where answers are kept, and the calls in flight that will bring more."""
-
-    cache: Cache
-    flights: FlightsState = field(default_factory=FlightsState)
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where the calls of a node go: whatever differs here never shares an answer.
-
-    `digest` is that of its targets with their keys, hosts, overrides and output guardrails,
-    `forward` the caller's headers that reach one of them, `looks` what its conditions look at.
-    `override` is that of a node which is one target.
-    """
-
-    digest: bytes
-    override: Mapping[str, Any] = field(default_factory=empty, repr=False)
-    forward: tuple[str, ...] = ()
-    looks: tuple[Look, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,31 +43,12 @@ class Cached:
     def route(self, call: Call) -> Route[Outcome]:
         """Return a kept answer, or the inner outcome, which is then kept if it is good."""
         wish = call.caching
-        asked = self.asked(call) if wish.reads or wish.writes else None
+        asked = self.scope.asked(call) if wish.reads or wish.writes else None
         if asked is None:
             return (yield from self.inner.route(call))
         if not wish.reads:
             return (yield from self._refreshed(call, asked))
         return (yield from self._looked_up(call, asked))
-
-    def asked(self, call: Call) -> Asked | None:
-        """Return what a call asks for, or None where that is never kept."""
-        request = call.request
-        if not cacheable(request):
-            return None
-        body = merge(request.body or EMPTY, self.scope.override)
-        facts: list[Any] = []
-        if self.scope.looks:
-            known = facts_of(call.metadata, request)
-            facts = [[] if (v := look(known)) is MISSING else [v] for look in self.scope.looks]
-        told = told_apart(request, call.caching.namespace, self.scope.forward, facts)
-        try:
-            key = key_of(self.scope.digest, request, body, told)
-        except (TypeError, ValueError, RecursionError):
-            return None
-        options = body.get("stream_options")
-        usage = isinstance(options, Mapping) and options.get("include_usage") is True
-        return Asked(key, body, usage=usage)
 
     def _refreshed(self, call: Call, asked: Asked) -> Route[Outcome]:
         outcome = yield from self.ask(call, asked, None)
@@ -305,15 +239,6 @@ class Cached:
         return self.targets[0] if len(self.targets) == 1 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a call asks a cache for: its key, its body as the node sees it, and how it comes."""
-
-    key: bytes
-    body: Mapping[str, Any] = field(repr=False)
-    usage: bool = False
-
-
 @dataclass(slots=True)
 class _StreamTape:
     """Keeps a stream that ends as it must; else lets those go who follow it."""
@@ -337,13 +262,3 @@ class _StreamTape:
     def idle(self, since: float | None) -> None:
         if self.flight is not None:
             self.flight.idle_since = since
-
-
-def marked(outcome: Outcome, status: str) -> Outcome:
-    """Return an outcome with a cache's status, unless a cache further in has answered."""
-    return outcome if outcome.cache == HIT else replace(outcome, cache=status)
-
-
-def now(call: Call) -> float:
-    """Return the time of day where the call knows it; a simulated run has its own time."""
-    return call.clock() if call.wall is None else call.wall()

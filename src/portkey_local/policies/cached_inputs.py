@@ -17,7 +17,8 @@ from portkey_local.caches.keys import EMBEDDINGS, key_of, told_apart
 from portkey_local.effects import Route
 from portkey_local.flights import Flight
 from portkey_local.model import DISABLED, Answer, Call, Failure, Fault, Outcome, Reply
-from portkey_local.policies.cached import HIT, LEADERS, MISS, REFRESH, Cached, marked
+from portkey_local.policies.cached import LEADERS, Cached
+from portkey_local.policies.shelf import HIT, MISS, REFRESH, marked
 
 COUNTS: Final = ("prompt_tokens", "total_tokens")
 UNKNOWN: Final = dict.fromkeys(COUNTS, 0)
@@ -39,7 +40,7 @@ class CachedInputs:
     def _split(self, call: Call) -> _Inputs | None:
         """Return a call input by input, or None where it has one, or none that is known."""
         cached, wish = self.inner, call.caching
-        asked = cached.asked(call) if wish.reads or wish.writes else None
+        asked = cached.scope.asked(call) if wish.reads or wish.writes else None
         inputs = None if asked is None else asked.body.get("input")
         if asked is None or not isinstance(inputs, list) or not inputs:
             return None
