@@ -629,16 +629,17 @@ def test_a_follower_keeps_its_own_time_limit(world):
 
 @pytest.mark.parametrize("how", ["left", "dropped", "paused"])
 def test_a_reader_who_does_not_read_takes_nobody_down(world, how):
-    with Portkey(config=config(world.target("a"))) as client, ThreadPoolExecutor(1) as pool:
+    with Portkey(config=config(world.target("a"))) as client, ThreadPoolExecutor(5) as pool:
         stream = ask(client, stream=True)
-        follower = pool.submit(ask, client)
+        followers = [pool.submit(ask, client) for _ in range(5)]
         time.sleep(0.1)
         if how == "left":
             stream.close()
         elif how == "dropped":
             del stream
             gc.collect()
-        assert said(follower.result(timeout=5)) == "answer 2 of a"
+        told = {said(follower.result(timeout=5)) for follower in followers}
+        assert told == {"answer 2 of a"}  # one of them led the others
         if how == "paused":
             assert words(stream) == "answer 1 of a"
 

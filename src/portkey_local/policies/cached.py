@@ -76,8 +76,7 @@ class Cached:
                 return flight, None
             yield from self.follow(call, flight)
             if not flight.ended:
-                late = self.too_late(call) if call.clock() >= call.deadline else None
-                return None, late  # else its reader dawdles
+                return None, self.too_late(call)
             if flight.value is not None:
                 shared = yield from self._served(call, asked, flight.value)
                 if shared is not None:
@@ -86,12 +85,15 @@ class Cached:
         return None, None
 
     def follow(self, call: Call, flight: Flight) -> Route[None]:
-        """Wait for a flight's end, the call's deadline, or a reader who dawdles."""
+        """Wait for a flight's end, or the call's deadline; end one whose reader dawdles.
+
+        His stream goes on, and is kept if he reads it to its end.
+        """
         while not flight.ended and (left := call.deadline - call.clock()) > 0:
             yield from Follow(flight, min(left, DAWDLE))
             idle = flight.idle_since
             if idle is not None and call.clock() - idle >= DAWDLE:
-                return
+                flight.land(None)  # so that the next of those who wait leads them
 
     def too_late(self, call: Call) -> Failure:
         """Return the failure of a call whose time is over while it followed another."""
