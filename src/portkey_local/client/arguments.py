@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import inspect
 import json
 import os
 import urllib.parse
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from openai import NotGiven, Omit
 
 from portkey_local.client.vendors import FIELDS, VendorArguments
+from portkey_local.client.wanted import WANTED
 from portkey_local.effects import Cache
 from portkey_local.engine import Options
 from portkey_local.errors import ConfigError
@@ -148,7 +148,6 @@ NOT_BUILT: Mapping[str, str] = {
     "instrumentation": "not built yet; use on_event= or event_log=",
     "websocket_base_url": "websockets are not routed",
 }
-CACHE_METHODS = ("ready", "get", "put", "flush", "close")
 LISTS = ("default_input_guardrails", "default_output_guardrails", "forward_headers")
 SECONDS_LIMIT = 600  # a request_timeout above this was surely meant in milliseconds
 LOOKS_LIKE_PORTKEY = ("api.portkey.ai", "aws-us.api.portkey.ai")
@@ -201,38 +200,6 @@ def _refuse(name: str, value: Any, known: frozenset[str]) -> None:
     hint = f"; did you mean {near[0]!r}?" if near else ""
     msg = f"Portkey has no argument {name!r}{hint}"
     raise TypeError(msg)
-
-
-def is_timeout(value: Any) -> bool:
-    """Whether a value can be a time limit: seconds, or an object of httpx's."""
-    if isinstance(value, bool):
-        return False
-    return value >= 0 if isinstance(value, (int, float)) else hasattr(value, "read")
-
-
-WANTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "cache": (
-        lambda value: all(hasattr(value, name) for name in CACHE_METHODS),
-        "a MemoryCache, a DiskCache, or an object with their methods",
-    ),
-    "cache_dir": (lambda value: isinstance(value, (str, os.PathLike)), "a path"),
-    "cache_force_refresh": (lambda value: isinstance(value, bool), "a bool"),
-    "cache_namespace": (lambda value: isinstance(value, str), "a string"),
-    "checks": (
-        lambda value: isinstance(value, Mapping) and all(map(callable, value.values())),
-        "a dict of names and callables",
-    ),
-    "connections": (lambda value: isinstance(value, Connections), "portkey_local.Connections"),
-    "debug": (lambda value: isinstance(value, bool), "a bool"),
-    "on_event": (
-        lambda value: callable(value) and not inspect.iscoroutinefunction(value),
-        "a plain callable, which takes an event",
-    ),
-    "rng": (lambda value: callable(getattr(value, "random", None)), "a random.Random"),
-    "timeout": (is_timeout, "a number of seconds, 0 or more, or an httpx timeout"),
-    "virtual_keys": (lambda value: isinstance(value, Mapping), "a dict of names"),
-    "wire": (lambda value: value in ("aiohttp", "httpx"), "'aiohttp' or 'httpx'"),
-}
 
 
 def options(given: Mapping[str, Any]) -> Options:

@@ -22,6 +22,7 @@ from portkey_local.client.arguments import Changes
 from portkey_local.client.failures import DENIED, denied, exception, told
 from portkey_local.client.hosted import INSTEAD, HostedOnly
 from portkey_local.client.router import RouterView
+from portkey_local.client.wanted import WANTED, is_timeout
 from portkey_local.engine import Engine, Plan
 from portkey_local.model import EMPTY, Call, Request
 from portkey_local.providers.openai import encode_json
@@ -279,8 +280,8 @@ def _with_body(arguments: dict[str, Any]) -> dict[str, Any]:
 def check_timeout(timeout: Any) -> None:
     """Raise TypeError for what is no time limit, before anything is sent."""
     unset = timeout is None or isinstance(timeout, openai.NotGiven)
-    if not unset and not arguments.is_timeout(timeout):
-        msg = f"timeout must be {arguments.WANTED['timeout'][1]}, not {timeout!r}"
+    if not unset and not is_timeout(timeout):
+        msg = f"timeout must be {WANTED['timeout'][1]}, not {timeout!r}"
         raise TypeError(msg)
 
 
