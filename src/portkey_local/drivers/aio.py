@@ -13,7 +13,7 @@ import anyio
 
 from portkey_local.drivers import notes
 from portkey_local.drivers.beside import Tasks
-from portkey_local.drivers.shelving import landed, looked_up, ready, stored
+from portkey_local.drivers.shelving import landed, looked_up, looked_up_aside, ready, stored
 from portkey_local.drivers.streams import AsyncEventStream, AsyncGatheredStream, StreamBroken
 from portkey_local.drivers.taping import AsyncTapedStream
 from portkey_local.effects import (
@@ -107,7 +107,7 @@ class AsyncDriver:
             case Lookup(cache, keys):
                 if ready(cache, keys):  # a hit in memory pays for no thread
                     return looked_up(effect)
-                return await anyio.to_thread.run_sync(looked_up, effect, abandon_on_cancel=True)
+                return await looked_up_aside(effect)
             case Store():
                 return stored(effect)
             case Follow(flight, seconds):

@@ -11,10 +11,15 @@ import importlib
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Final
 
 import anyio
+from anyio.lowlevel import RunVar
 
 from portkey_local.effects import Cache, Landing, Lookup, Raised, Store
+
+LOOKERS: Final = 4  # threads of an event loop that look something up
+_LOOKERS: Final[RunVar[anyio.CapacityLimiter]] = RunVar("lookers")
 
 
 def ready(cache: Cache, keys: Sequence[bytes]) -> bool:
@@ -31,6 +36,18 @@ def looked_up(lookup: Lookup) -> tuple[bytes | None, ...] | Raised:
         return tuple(lookup.cache.get(key, lookup.now) for key in lookup.keys)
     except Exception as error:  # noqa: BLE001 - the route decides what it means
         return Raised(error)
+
+
+async def looked_up_aside(lookup: Lookup) -> tuple[bytes | None, ...] | Raised:
+    """Return the same from a thread, of which few look at a time: more would hold up the loop."""
+    try:
+        lookers = _LOOKERS.get()
+    except LookupError:
+        lookers = anyio.CapacityLimiter(LOOKERS)
+        _LOOKERS.set(lookers)
+    return await anyio.to_thread.run_sync(
+        looked_up, lookup, abandon_on_cancel=True, limiter=lookers
+    )
 
 
 def stored(store: Store) -> Raised | None:
