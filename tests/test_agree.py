@@ -22,6 +22,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from tenacity import stop_after_attempt
 
+from portkey_local.caches.keys import digest
+from portkey_local.caches.memory import MemoryCache
 from portkey_local.drivers import notes
 from portkey_local.drivers.aio import AsyncDriver
 from portkey_local.drivers.simulated import Simulation
@@ -29,7 +31,10 @@ from portkey_local.drivers.sync import SyncDriver
 from portkey_local.effects import Discard, Route, Router, Send, Sleep
 from portkey_local.model import Answer, Call, Event, Failure, Outcome, Reply, Request, Target
 from portkey_local.policies.breaker import Breaker
+from portkey_local.policies.cached import Cached
+from portkey_local.policies.cached_inputs import CachedInputs
 from portkey_local.policies.retry import DEFAULT_STATUS_CODES, Retry
+from portkey_local.policies.shelf import Scope, Shelf
 from portkey_local.policies.timeout import Timeout
 from portkey_local.providers.openai import OpenAICodec
 from portkey_local.query import compile_query
@@ -284,6 +289,7 @@ def grown(nodes: Any) -> Any:
         st.tuples(st.just("conditional"), st.sampled_from(["m", "other"]), nodes, nodes),
         st.tuples(st.just("retry"), st.integers(0, 3), codes, st.booleans(), nodes),
         st.tuples(st.just("timeout"), st.sampled_from([0.25, 1.0, 3.0, 16.0]), nodes),
+        st.tuples(st.just("cached"), st.sampled_from([1.0, 100.0]), nodes),
     )
 
 
@@ -317,18 +323,23 @@ class Builder:
 
     def __init__(self) -> None:
         self.places: dict[str, int] = {}
+        self.targets: dict[str, Target] = {}
         self.most = 1  # sends that the tree can make at most
         self.weightless: set[str] = set()
+
+    def target(self, path: str) -> Target:
+        """Return the target at a path, the next one in number."""
+        self.places[path] = len(self.places)
+        self.targets[path] = Target(path, "openai", f"http://{path}", CODEC)
+        return self.targets[path]
 
     def build(self, tree: Any, path: str = "config") -> Router:  # noqa: C901, PLR0911 - one for each node
         """Return the router of a tree."""
         match tree:
             case ("leaf",):
-                self.places[path] = len(self.places)
-                return Single(Target(path, "openai", f"http://{path}", CODEC))
+                return Single(self.target(path))
             case ("guarded", failures):
-                self.places[path] = len(self.places)
-                target = Target(path, "openai", f"http://{path}", CODEC)
+                target = self.target(path)
                 state = CircuitState(failures=failures, cooldown=2.0)
                 return Breaker(Single(target), target, state)
             case ("single", child):
@@ -355,6 +366,12 @@ class Builder:
                 return Retry(inner, stop=stop, on_status_codes=codes, use_retry_after=honour)
             case ("timeout", seconds, child):
                 return Timeout(self.build(child, path), seconds)
+            case ("cached", max_age, child):
+                before = set(self.places)
+                inner = self.build(child, path)
+                targets = tuple(self.targets[p] for p in sorted(self.places.keys() - before))
+                scope, shelf = Scope(digest(path)), Shelf(MemoryCache())
+                return CachedInputs(Cached(inner, targets, shelf, scope, max_age))
         raise AssertionError(tree)
 
 
@@ -369,7 +386,7 @@ def most_sends(tree: Any) -> int:
     match tree:
         case ("leaf",) | ("guarded", _):
             return 1
-        case ("single", child) | ("timeout", _, child):
+        case ("single", child) | ("timeout" | "cached", _, child):
             return most_sends(child)
         case ("conditional", _, *children):
             return max(map(most_sends, children))
@@ -470,7 +487,8 @@ def seen(outcome: Outcome, log: list[Any], events: list[Event], end: float) -> R
     kept = [event for event in events if not event.name.startswith("stream.")]
     told = [{**event.to_dict(), "trace_id": ""} for event in kept]
     kind = type(outcome).__name__
-    return Run((kind, fault, message, outcome.status, target, outcome.retries), log, told, end)
+    said = kind, fault, message, outcome.status, target, outcome.retries, outcome.cache
+    return Run(said, log, told, end)
 
 
 class Fixtures:

@@ -154,12 +154,14 @@ def test_a_config_as_json(run, written):
 
 
 def test_every_mistake_is_a_line(run, written):
-    told = run("check", written({"provider": "openai", "retry": {"attemps": 2}, "cache": "simple"}))
+    told = run(
+        "check", written({"provider": "openai", "retry": {"attemps": 2}, "cache": "semantic"})
+    )
     assert told.exit_code == 1
     lines = told.stderr.splitlines()
     assert [line.split(": ")[:2] for line in lines] == [
         ["error", "config.retry.attemps"],
-        ["error", "config.cache"],
+        ["error", "config.cache.mode"],
     ]
     assert told.stdout == ""
 

@@ -59,7 +59,7 @@ def test_the_error_it_shows_is_the_error_there_is(capsys: pytest.CaptureFixture[
 def test_every_event_is_in_the_table() -> None:
     """The README's table of events names what the source emits, and nothing else."""
     source = Path(__file__).resolve().parents[1] / "src" / "portkey_local"
-    kinds = "attempt|circuit|condition|fallback|guardrail|retry|stream|target"
+    kinds = "attempt|cache|circuit|condition|fallback|guardrail|retry|stream|target"
     pattern = re.compile(rf'"((?:{kinds})\.\w+|timeout)"')
     kernel = [source / "strategies", source / "policies", source / "drivers"]
     emitted = {

@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from portkey_local.caches.disk import DiskCache
+    from portkey_local.caches.memory import MemoryCache
     from portkey_local.client import (
         AsyncPortkey,
         GuardrailDenied,
@@ -28,9 +30,11 @@ __all__ = [
     "ConfigError",
     "ConfigWarning",
     "Connections",
+    "DiskCache",
     "Event",
     "GuardrailDenied",
     "HostedOnlyError",
+    "MemoryCache",
     "Portkey",
     "StreamInterrupted",
 ]
@@ -42,9 +46,11 @@ _HOMES = {
     "ConfigError": "portkey_local.errors",
     "ConfigWarning": "portkey_local.errors",
     "Connections": "portkey_local.wire.settings",
+    "DiskCache": "portkey_local.caches.disk",
     "Event": "portkey_local.model",
     "GuardrailDenied": "portkey_local.client",
     "HostedOnlyError": "portkey_local.client",
+    "MemoryCache": "portkey_local.caches.memory",
     "Portkey": "portkey_local.client",
     "StreamInterrupted": "portkey_local.client",
 }

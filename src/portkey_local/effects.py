@@ -13,7 +13,17 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
-from portkey_local.model import Answer, Call, Failure, Fault, Outcome, Packet, Reply, Target
+from portkey_local.model import (
+    Answer,
+    Call,
+    Failure,
+    Fault,
+    Outcome,
+    Packet,
+    Reply,
+    ServerEvent,
+    Target,
+)
 
 T = TypeVar("T")
 Route: TypeAlias = "Generator[Effect, Any, T]"
@@ -97,7 +107,123 @@ class Beside(_Asks[None]):
     route: Route[None]
 
 
-Effect: TypeAlias = Send | Sleep | Discard | Gather | Fetch | Run | Beside
+class Cache(Protocol):
+    """Where answers are kept, as bytes under keys that are digests; safe across threads.
+
+    Any method may raise: a cache that fails never fails a call. Times are seconds since 1970.
+    """
+
+    def ready(self, key: bytes, /) -> bool:
+        """Whether `get` answers at once; else an event loop asks in a thread."""
+
+    def get(self, key: bytes, now: float, /) -> bytes | None:
+        """Return what is kept under a key, unless its time was over at `now`."""
+
+    def put(
+        self,
+        key: bytes,
+        value: bytes,
+        now: float,
+        max_age: float,
+        failed: Callable[[Exception], None],
+        /,
+    ) -> None:
+        """Keep a value for so many seconds from `now`; every later `get` here finds it.
+
+        Returns at once. Whatever takes time is done behind the caller's back, and calls `failed`
+        with what went wrong there.
+        """
+
+    def flush(self) -> None:
+        """Wait until what was put is kept."""
+
+    def close(self) -> None:
+        """Let go of files and connections, after a `flush`. A closed cache opens again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup(_Asks["tuple[bytes | None, ...] | Raised"]):
+    """Ask a cache for what it keeps under some keys at `now`."""
+
+    cache: Cache
+    keys: tuple[bytes, ...]
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Store(_Asks["Raised | None"]):
+    """Let a cache keep values, each under its key, for `max_age` seconds from `now`."""
+
+    cache: Cache
+    values: tuple[tuple[bytes, bytes], ...]
+    now: float
+    max_age: float
+    failed: Callable[[Exception], None]
+
+
+class Landing(Protocol):
+    """What followers wait for: the end of a call that another one is making."""
+
+    def watch(self, wake: Callable[[], None], /) -> bool:
+        """Have `wake` called at the end, in whatever thread that comes; False if it has come."""
+
+    def unwatch(self, wake: Callable[[], None], /) -> None:
+        """Do not call `wake` any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Follow(_Asks[None]):
+    """Wait for the end of another call, for so many seconds at most."""
+
+    flight: Landing
+    seconds: float
+
+
+class Tape(Protocol):
+    """What a stream is recorded on. One of `keep` and `drop` is called, once."""
+
+    def keep(self, events: list[ServerEvent], /) -> Route[None]:
+        """Take the events of a stream that ended as it must; the driver runs the route."""
+
+    def drop(self) -> None:
+        """Hear that the stream broke, or that its reader left early."""
+
+    def idle(self, since: float | None, /) -> None:
+        """Hear that the reader has paused (since a time of the clock), or goes on (None)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record(_Asks[Reply]):
+    """Record an open stream while it is read; answers with the reply whose reader is heard."""
+
+    reply: Reply
+    tape: Tape
+
+
+@dataclass(frozen=True, slots=True)
+class Replay(_Asks[Reply]):
+    """Answer with events that have come before, as a stream of the driver's own."""
+
+    call: Call
+    target: Target
+    answer: Answer
+    events: list[ServerEvent]
+
+
+Effect: TypeAlias = (
+    Send
+    | Sleep
+    | Discard
+    | Gather
+    | Fetch
+    | Run
+    | Beside
+    | Lookup
+    | Store
+    | Follow
+    | Record
+    | Replay
+)
 
 
 class Router(Protocol):

@@ -17,11 +17,26 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from portkey_local.events import EventLog, listener_of
-from portkey_local.model import EMPTY, Call, Failure, Fault, Outcome, Request, Rng, Target, empty
+from portkey_local.model import (
+    ANY_CACHING,
+    DISABLED,
+    EMPTY,
+    Caching,
+    Call,
+    Failure,
+    Fault,
+    Outcome,
+    Request,
+    Rng,
+    Target,
+    empty,
+)
 
 if TYPE_CHECKING:
     from portkey_local.compile import Compiled
     from portkey_local.credentials import Vault
+    from portkey_local.effects import Cache
+    from portkey_local.policies.shelf import Shelf
 
 COMPILED_KEPT = 128  # configs; a client rarely meets more than a few
 
@@ -39,6 +54,7 @@ class Options:
     overrides: Mapping[str, Any] = field(default_factory=empty, repr=False)
     trace_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=empty)
+    caching: Caching = ANY_CACHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +64,14 @@ class Plan:
     router: Compiled
     trace_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=empty)
+    caching: Caching = ANY_CACHING
     options: Options = field(default_factory=Options, repr=False)
 
 
 class Engine:
     """Shared by the copies of one client; safe across threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a client is given, once
         self,
         *,
         vault: Vault,
@@ -63,10 +80,15 @@ class Engine:
         bodies: bool = False,
         rng: Rng | None = None,
         checks: Mapping[str, Callable[..., Any]] = EMPTY,
+        cache: Cache | None = None,
+        cache_owned: bool = True,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Take what every call of the client uses."""
+        """Take what every call of the client uses; without a `cache` it has one in memory.
+
+        A cache that is not owned is somebody else's to close.
+        """
         self.vault = vault
         self.closed = False
         self.clock = clock
@@ -76,10 +98,14 @@ class Engine:
         self._emit = listener_of(on_event, self._log, bodies=bodies)
         self._rng = rng if rng is not None else random.Random()
         self._compiled: dict[bytes, Compiled] = {}
+        self._cache = cache
+        self._cache_owned = cache_owned
+        self._shelf: Shelf | None = None
 
     def plan(self, options: Options) -> Plan:
         """Return `options` made ready. Raises ConfigError."""
-        return Plan(self._router(options), options.trace_id, options.metadata, options)
+        router = self._router(options)
+        return Plan(router, options.trace_id, options.metadata, options.caching, options)
 
     def _router(self, options: Options) -> Compiled:
         """Return the compiled router, remembered by the value of what decides it.
@@ -101,12 +127,18 @@ class Engine:
     def _compile(self, options: Options) -> Compiled:
         from portkey_local.compile import compile_config  # pydantic's models are slow to make
 
+        if self._shelf is None:
+            from portkey_local.caches.memory import MemoryCache
+            from portkey_local.policies.shelf import Shelf
+
+            self._shelf = Shelf(MemoryCache() if self._cache is None else self._cache)
         return compile_config(
             options.config,
             vault=self.vault,
             defaults=options.defaults,
             overrides=options.overrides,
             checks=self._checks,
+            shelf=self._shelf,
         )
 
     def begin(self, request: Request, plan: Plan, timeout: float) -> tuple[Call, Compiled]:
@@ -140,6 +172,7 @@ class Engine:
             metadata=metadata,
             emit=self._emit,
             wall=self._wall,
+            caching=caching_of(request, plan.caching) if router.caches else ANY_CACHING,
         )
         return call, router
 
@@ -163,8 +196,13 @@ class Engine:
         return router, replace(request, body={**body, "model": model}, encoded=None)
 
     def close(self) -> None:
-        """Take no more calls, and close the event log."""
+        """Take no more calls, write what the cache has not written yet, and close the event log.
+
+        Closing the cache may wait.
+        """
         self.closed = True
+        if self._cache is not None:
+            (self._cache.close if self._cache_owned else self._cache.flush)()
         if self._log is not None:
             self._log.close()
 
@@ -188,14 +226,16 @@ def told_headers(trace_id: str, metadata: Mapping[str, Any]) -> dict[str, str]:
 
 def facts(call: Call, outcome: Outcome) -> dict[str, str]:
     """Return the `x-portkey-*` headers of an outcome."""
-    headers = headers_of(call.trace_id, outcome.target, outcome.retries)
+    headers = headers_of(call.trace_id, outcome.target, outcome.retries, outcome.cache)
     match outcome:
         case Failure(fault=Fault.GUARDRAIL, error={"after_request_hooks": []}):
             del headers["x-portkey-cache-status"]  # denied before any cache was looked at
     return headers
 
 
-def headers_of(trace_id: str, target: Target | None, retries: int) -> dict[str, str]:
+def headers_of(
+    trace_id: str, target: Target | None, retries: int, cache: str = DISABLED
+) -> dict[str, str]:
     """Return the `x-portkey-*` headers; without a target there is the trace id alone."""
     headers = {"x-portkey-trace-id": trace_id}
     if target is not None:
@@ -203,9 +243,37 @@ def headers_of(trace_id: str, target: Target | None, retries: int) -> dict[str, 
             "x-portkey-last-used-option-index": target.path,
             "x-portkey-provider": target.provider,
             "x-portkey-retry-attempt-count": str(retries),
-            "x-portkey-cache-status": "DISABLED",
+            "x-portkey-cache-status": cache,
         }
+        if not target.provider:  # a group, whose guardrails denied the call
+            del headers["x-portkey-provider"]
     return headers
+
+
+def caching_of(request: Request, plan: Caching) -> Caching:
+    """Return what a call wishes of caches: the client's wishes, and those of the call's headers.
+
+    These are Portkey's own two, and of `Cache-Control` what it says of caches in general:
+    `no-store`, `no-cache` and `max-age`.
+    """
+    told, control = request.withheld, request.headers.get("cache-control")
+    namespace = told.get("x-portkey-cache-namespace")
+    if namespace is not None:
+        plan = replace(plan, namespace=namespace)
+    refresh = told.get("x-portkey-cache-force-refresh")
+    if refresh is not None:
+        plan = replace(plan, reads=refresh.strip().lower() != "true")
+    if control is None:
+        return plan
+    words = {word.strip().lower() for word in control.split(",")}
+    ages = [word.removeprefix("max-age=") for word in words if word.startswith("max-age=")]
+    age = float(ages[0]) if ages and ages[0].isdecimal() else plan.max_age
+    return Caching(
+        plan.namespace,
+        reads=plan.reads and "no-cache" not in words,
+        writes=plan.writes and "no-store" not in words,
+        max_age=age,
+    )
 
 
 def _read(options: Options) -> Options:

@@ -9,11 +9,12 @@ because that check costs as much as the routing itself.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -23,6 +24,7 @@ def empty() -> Mapping[str, Any]:
     return EMPTY
 
 
+DISABLED: Final = "DISABLED"  # what x-portkey-cache-status says where no cache was asked
 DONE = (
     "[DONE]"  # a stream's last event; compared by identity, for a provider may send the same text
 )
@@ -217,7 +219,8 @@ class Fault(StrEnum):
 @dataclass(slots=True)
 class Reply:
     """A 2xx answer. `data` is its decoded JSON, if it is JSON; `stream` is open if it is a
-    stream. `blocked`: the vendor's safety filter left nothing of it.
+    stream. `blocked`: the vendor's safety filter left nothing of it. `cache` is what
+    `x-portkey-cache-status` says.
     """
 
     target: Target
@@ -226,6 +229,7 @@ class Reply:
     stream: Any = field(default=None, repr=False)  # the driver's own stream object
     retries: int = 0
     blocked: bool = False
+    cache: str = DISABLED
 
     @property
     def status(self) -> int:
@@ -252,6 +256,7 @@ class Failure:
     retry_after: float | None = None  # seconds
     retries: int = 0
     cause: BaseException | None = field(default=None, repr=False)
+    cache: str = DISABLED
 
 
 Outcome: TypeAlias = Reply | Failure
@@ -306,12 +311,29 @@ Listener: TypeAlias = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Caching:
+    """What a call wishes of the caches on its way.
+
+    Answers are kept apart by `namespace`. Without `reads` no kept answer will do, and without
+    `writes` none is kept; one older than `max_age` seconds counts as none.
+    """
+
+    namespace: str = ""
+    reads: bool = True
+    writes: bool = True
+    max_age: float = math.inf
+
+
+ANY_CACHING: Final = Caching()
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One logical request on its way; `deadline` and `started` are times of `clock`, in seconds.
 
     A policy that narrows a call makes a new one; `trail` is shared by all of them. `wall` tells the
     time of day, as seconds since 1970, where somebody knows it. `bypass` lets the call through open
-    circuits, because every target's is.
+    circuits, because every target's is. `caching` is what it wishes of caches.
     """
 
     request: Request
@@ -325,6 +347,7 @@ class Call:
     trail: list[Attempt] = field(default_factory=list)
     wall: Callable[[], float] | None = None
     bypass: bool = False
+    caching: Caching = ANY_CACHING
 
     def report(self, name: str, target: Target | None = None, **facts: Any) -> None:
         """Tell the listener, if there is one, that `name` happened."""

@@ -99,6 +99,57 @@ DECIDED: dict[str, dict[str, Any]] = {
     },
 }
 
+# The cache-* cases without an expectation of their own. Section 0, "cache": it lives where it is
+# declared, keeps complete 2xx answers only, and never lets tenants share.
+_HIT = {"status": [200, 200], "calls": ["a"], "cache_seq": ["MISS", "HIT"]}
+DECIDED |= {
+    # The short form is accepted, and is a cache like any other.
+    "config-cache-string": {"status": 200, "calls": ["a"], "cache_seq": ["MISS"]},
+    # With a host of the user's own no key is needed; the target's cache is asked.
+    "target-with-cache-no-key": {
+        "status": 200,
+        "calls": ["a"],
+        "unsigned": True,
+        "cache_seq": ["MISS"],
+    },
+    # `max_age` is in seconds: 0.6 s later the answer is still fresh.
+    "cache-maxage": {
+        "status": [200, 200, 200],
+        "calls": ["a"],
+        "cache_seq": ["MISS", "HIT", "HIT"],
+    },
+    # A refresh asks, and what it brings serves the next call.
+    "cache-force-refresh": {
+        "status": [200, 200, 200],
+        "calls": ["a", "a"],
+        "cache_seq": ["MISS", "REFRESH", "HIT"],
+    },
+    # `cache_force_refresh` is a boolean, so "false" is no refresh.
+    "cache-force-refresh-false": _HIT,
+    # A plain answer serves a call for a stream, and a stream another one.
+    "cache-stream-after-nonstream": _HIT,
+    "cache-stream-twice": _HIT,
+    # An error is not kept, so the second call asks again, and what it gets is.
+    "cache-error-cached": {
+        "status": [500, 200],
+        "calls": ["a", "a"],
+        "cache_seq": ["MISS", "MISS"],
+    },
+    # Another key at another host is another tenant.
+    "cache-key-across-api-key": {
+        "status": [200, 200],
+        "calls": ["a", "b"],
+        "cache_seq": ["MISS", "MISS"],
+    },
+    # On a group the cache wraps the group: a hit is the second target's answer, and asks nobody.
+    "cache-fallback-second-target": {
+        "status": [200, 200],
+        "calls": ["a", "b"],
+        "cache_seq": ["MISS", "HIT"],
+        "headers": {"x-portkey-last-used-option-index": "config.targets[1]"},
+    },
+}
+
 # What this file plays and looks at; a case with more would be half tested.
 LOOKED_AT: dict[str, set[str]] = {
     "case": {
@@ -106,14 +157,17 @@ LOOKED_AT: dict[str, set[str]] = {
         *("expect", "differs", "reference", "needs"),
     },
     "headers": {"x-portkey-provider", "x-portkey-metadata", "x-portkey-trace-id"},
-    "requests": {"body"},
+    "requests": {"body", "config", "headers", "sleep"},
     "expected": {
         *("status", "calls", "upstream", "shares", "unsigned", "headers", "body", "error"),
-        *("stream_error", "raises", "names", "gaps", "min_gaps", "exact_gaps"),
+        *("stream_error", "raises", "names", "gaps", "min_gaps", "exact_gaps", "cache_seq"),
     },
 }
 
-UNBUILT_FIELDS = {"cache": "cache"}
+
+def is_semantic(cache: Any) -> bool:
+    """Whether a config's `cache` is of the kind that is not built yet."""
+    return (cache.get("mode") if isinstance(cache, dict) else cache) == "semantic"
 
 
 def unbuilt(config: Any) -> str | None:
@@ -122,8 +176,8 @@ def unbuilt(config: Any) -> str | None:
         return next((reason for each in config if (reason := unbuilt(each))), None)
     if not isinstance(config, dict):
         return None
-    for name in config.keys() & UNBUILT_FIELDS.keys():
-        return UNBUILT_FIELDS[name]
+    if is_semantic(config.get("cache")):
+        return "semantic cache"
     return unbuilt(config.get("targets"))
 
 
@@ -255,18 +309,22 @@ def said(chunk: Any) -> str:
     return (chunk.choices[0].delta.content or "") if chunk.choices else ""
 
 
-def requests_of(case: dict[str, Any], copy: Any) -> Any:
-    """Yield the path and body of each request, each with the client that sends it."""
+def requests_of(case: dict[str, Any], client: Any) -> Any:
+    """Yield each request as the seconds before it, who sends it, its path and its arguments."""
     for request in case.get("requests", [{}]):
         body = request.get("body") or case.get("body") or DEFAULT_BODY
-        yield copy, case.get("path") or "/v1/chat/completions", body
+        if request.get("headers"):
+            body = {**body, "extra_headers": request["headers"]}
+        sender = client.with_options(config=request["config"]) if "config" in request else client
+        yield request.get("sleep", 0), sender, case.get("path") or "/v1/chat/completions", body
 
 
 def play_sync(case: dict[str, Any], given: dict[str, Any], *, raw: bool) -> list[Ran]:
     """Send a case's requests by the blocking client."""
     runs = []
     with Portkey(**given) as client:
-        for sender, path, body in requests_of(case, client):
+        for pause, sender, path, body in requests_of(case, client):
+            time.sleep(pause)
             ran = None
             try:
                 ran, result = told(method_of(sender, path, raw=raw)(**body), raw=raw)
@@ -285,7 +343,8 @@ async def play_async(case: dict[str, Any], given: dict[str, Any], *, raw: bool) 
     """Send a case's requests by the asynchronous client."""
     runs = []
     async with AsyncPortkey(**given) as client:
-        for sender, path, body in requests_of(case, client):
+        for pause, sender, path, body in requests_of(case, client):
+            await anyio.sleep(pause)
             ran = None
             try:
                 ran, result = told(await method_of(sender, path, raw=raw)(**body), raw=raw)
@@ -320,6 +379,18 @@ class Stage:
         waits = self.waits[case["name"], way]
         return arguments(case, self.fake, f"{self.url}/{name}", way, waits)
 
+    def aimed(self, case: dict[str, Any], way: str) -> dict[str, Any]:
+        """Return a case whose later configs are for this way's provider, too."""
+        host = f"{self.url}/{case['name']}--{way}"
+        requests = [
+            {
+                **each,
+                **({"config": self.fake.sub(each["config"], host)} if "config" in each else {}),
+            }
+            for each in case.get("requests", [{}])
+        ]
+        return {**case, "requests": requests}
+
     def keep(self, case: dict[str, Any], way: str, ended: list[Ran] | Exception) -> None:
         """Keep how a case ended."""
         if isinstance(ended, Exception):
@@ -332,14 +403,16 @@ class Stage:
     def sync(self, case: dict[str, Any], way: str) -> None:
         """Play one case, blocking."""
         try:
-            self.keep(case, way, play_sync(case, self.prepare(case, way), raw="raw" in way))
+            given = self.prepare(case, way)
+            self.keep(case, way, play_sync(self.aimed(case, way), given, raw="raw" in way))
         except Exception as error:  # noqa: BLE001 - a test tells
             self.keep(case, way, error)
 
     async def asynchronous(self, case: dict[str, Any], way: str) -> None:
         """Play one case, on the running event loop."""
         try:
-            self.keep(case, way, await play_async(case, self.prepare(case, way), raw="raw" in way))
+            given = self.prepare(case, way)
+            self.keep(case, way, await play_async(self.aimed(case, way), given, raw="raw" in way))
         except Exception as error:  # noqa: BLE001 - a test tells
             self.keep(case, way, error)
 
@@ -376,6 +449,7 @@ def waits(case: dict[str, Any]) -> float:
         + sum(want.get("min_gaps", []))
         + sum(delays)
         + ("request_timeout" in str(case["config"]))
+        + sum(request.get("sleep", 0) for request in case.get("requests", []))
     )
 
 
@@ -497,6 +571,9 @@ def check_results(want: dict[str, Any], story: Story) -> None:
             assert (ran.error is None) == (200 <= status < 300), ran.error
             assert ran.status in (None, status)  # a result by the fast door tells no status
     last = story.requests[-1]
+    if "cache_seq" in want:
+        told_of = [ran.headers.get("x-portkey-cache-status") for ran in story.requests]
+        assert told_of == want["cache_seq"]
     if want.get("error"):
         assert isinstance(last.error, openai.APIError)
     if "stream_error" in want:

@@ -17,6 +17,7 @@ from portkey_local import (
     Connections,
     Event,
     GuardrailDenied,
+    MemoryCache,
     Portkey,
     StreamInterrupted,
 )
@@ -49,6 +50,8 @@ client = Portkey(
     event_log="events.jsonl",
     connections=Connections(max_connections=10),
     rng=random.Random(7),
+    cache=MemoryCache(max_entries=10),
+    cache_namespace="team-a",
 )
 messages = [{"role": "user", "content": "hi"}]
 assert_type(
@@ -62,6 +65,7 @@ assert_type(
     Stream[ChatCompletionChunk],
 )
 assert_type(client.embeddings.create(model="m", input="x"), CreateEmbeddingResponse)
+assert_type(client.with_options(cache_force_refresh=True), Portkey)
 assert_type(client.with_options(trace_id="u", metadata={"a": 1}), Portkey)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import inspect
 import os
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
@@ -18,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 from openai import NotGiven, Omit
 
 from portkey_local.client.vendors import FIELDS, VendorArguments
+from portkey_local.client.wanted import WANTED
 from portkey_local.config.problems import shown
+from portkey_local.effects import Cache
 from portkey_local.engine import Options, metadata_of
 from portkey_local.errors import ConfigError
 from portkey_local.hooks import CheckContext
-from portkey_local.model import EMPTY, Event, Rng
+from portkey_local.model import EMPTY, Caching, Event, Rng
 from portkey_local.wire.chosen import Kind
 from portkey_local.wire.settings import Connections
 
@@ -36,6 +37,8 @@ class Changes(VendorArguments, total=False):
     Authorization: str
     api_key: str
     base_url: str
+    cache_force_refresh: bool
+    cache_namespace: str | None
     config: Config | Mapping[str, Any] | str | os.PathLike[str] | None
     custom_host: str
     default_headers: Mapping[str, str]
@@ -61,6 +64,8 @@ class Changes(VendorArguments, total=False):
 class Arguments(Changes, total=False):
     """What a client can be given."""
 
+    cache: Cache
+    cache_dir: str | os.PathLike[str]
     checks: Mapping[str, Callable[[CheckContext], Any]]
     connections: Connections
     debug: bool
@@ -76,6 +81,8 @@ ROUTING = frozenset(
     {
         "Authorization",
         "base_url",
+        "cache_force_refresh",
+        "cache_namespace",
         "config",
         "custom_host",
         "default_input_guardrails",
@@ -115,9 +122,13 @@ OF_ANY_TARGET = frozenset(  # of a config: what is not a host's, a key's or a pr
     }
 )
 OF_ONE_TARGET = ("provider", "virtual_key", "openai_organization", "openai_project")
-CARRIED = frozenset({"metadata", "trace_id"})  # go along with a call and change no route
+CARRIED = frozenset(  # go along with a call and change no route
+    {"cache_force_refresh", "cache_namespace", "metadata", "trace_id"}
+)
 ONE_CLIENT = frozenset(
     {
+        "cache",
+        "cache_dir",
         "checks",
         "connections",
         "debug",
@@ -133,8 +144,6 @@ FROM_OPENAI = frozenset(
     {"api_key", "default_headers", "default_query", "max_retries", "timeout", "webhook_secret"}
 )
 NOT_BUILT: Mapping[str, str] = {
-    "cache_force_refresh": "caches are not built in this version yet",
-    "cache_namespace": "caches are not built in this version yet",
     "fireworks_account_id": "not read yet; chat, completions and embeddings work without it",
     "instrumentation": "not built yet; use on_event= or event_log=",
     "websocket_base_url": "websockets are not routed",
@@ -171,6 +180,10 @@ def _check_values(given: Mapping[str, Any]) -> None:
         value = given.get(name)
         if value is not None and not fits(value):
             raise ConfigError(name, f"must be {wanted}, not {type(value).__name__}")
+    if given.get("cache") is not None and given.get("cache_dir") is not None:
+        raise ConfigError(
+            "cache_dir", "has no effect beside cache, which is where answers are kept"
+        )
     if given.get("http_client") is not None:
         for name in ("connections", "wire"):
             if given.get(name) is not None:
@@ -187,31 +200,6 @@ def _refuse(name: str, value: Any, known: frozenset[str]) -> None:
     hint = f"; did you mean {near[0]!r}?" if near else ""
     msg = f"Portkey has no argument {name!r}{hint}"
     raise TypeError(msg)
-
-
-def is_timeout(value: Any) -> bool:
-    """Whether a value can be a time limit: seconds, or an object of httpx's."""
-    if isinstance(value, bool):
-        return False
-    return value >= 0 if isinstance(value, (int, float)) else hasattr(value, "read")
-
-
-WANTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "checks": (
-        lambda value: isinstance(value, Mapping) and all(map(callable, value.values())),
-        "a dict of names and callables",
-    ),
-    "connections": (lambda value: isinstance(value, Connections), "portkey_local.Connections"),
-    "debug": (lambda value: isinstance(value, bool), "a bool"),
-    "on_event": (
-        lambda value: callable(value) and not inspect.iscoroutinefunction(value),
-        "a plain callable, which takes an event",
-    ),
-    "rng": (lambda value: callable(getattr(value, "random", None)), "a random.Random"),
-    "timeout": (is_timeout, "a number of seconds, 0 or more, or an httpx timeout"),
-    "virtual_keys": (lambda value: isinstance(value, Mapping), "a dict of names"),
-    "wire": (lambda value: value in ("aiohttp", "httpx"), "'aiohttp' or 'httpx'"),
-}
 
 
 def options(given: Mapping[str, Any]) -> Options:
@@ -237,6 +225,9 @@ def options(given: Mapping[str, Any]) -> Options:
         overrides=overrides,
         trace_id=_trace_id(given.get("trace_id")),
         metadata=_metadata(given.get("metadata")),
+        caching=Caching(
+            given.get("cache_namespace") or "", reads=not given.get("cache_force_refresh")
+        ),
     )
 
 
@@ -333,6 +324,17 @@ def _metadata(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ConfigError("metadata", "metadata must be a dict, or the JSON text of an object")
     return dict(value)
+
+
+def cache(given: Mapping[str, Any]) -> Cache | None:
+    """Return where a client is to keep answers: None for its own memory."""
+    kept: Cache | None = given.get("cache")
+    directory = given.get("cache_dir")
+    if directory is None:
+        return kept
+    from portkey_local.caches.disk import DiskCache  # and with it sqlite3
+
+    return DiskCache(directory)
 
 
 def api_key(given: Mapping[str, Any]) -> str:

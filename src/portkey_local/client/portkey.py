@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
 
+import anyio
 import openai
 
 from portkey_local.client.arguments import Arguments
@@ -214,5 +215,5 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
     async def close(self) -> None:
         """Close the connections of this client and of its copies; it takes no more calls."""
         if "_engine" in self.__dict__:
-            self._engine.close()
+            await anyio.to_thread.run_sync(self._engine.close)  # a cache may have to write
             await self._driver.close()

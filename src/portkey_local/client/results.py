@@ -30,10 +30,11 @@ class Headers:
     trace_id: str
     target: Target | None
     retries: int
+    cache: str
 
     def __call__(self) -> dict[str, str]:
         """Return for example `{"provider": "openai", "retry-attempt-count": "0", ...}`."""
-        return short(headers_of(self.trace_id, self.target, self.retries))
+        return short(headers_of(self.trace_id, self.target, self.retries, self.cache))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the plain headers: a target holds a key."""
@@ -70,13 +71,17 @@ def build(cast_to: Any, call: Call, reply: Reply, options: Any = None) -> Any:
         result = options.post_parser(result)
     if isinstance(result, BaseModel):
         result.__dict__["_request_id"] = reply.answer.headers.get("x-request-id")
-        result.__dict__["get_headers"] = Headers(call.trace_id, reply.target, reply.retries)
+        result.__dict__["get_headers"] = _headers(call, reply)
     return result
+
+
+def _headers(call: Call, reply: Reply) -> Headers:
+    return Headers(call.trace_id, reply.target, reply.retries, reply.cache)
 
 
 def with_headers(result: Any, response: Any) -> Any:
     """Return a result of the transport's way with `get_headers` on it, where it can have that."""
     if isinstance(result, BaseModel) and EXTENSION in response.extensions:
         call, reply = response.extensions[EXTENSION]
-        result.__dict__["get_headers"] = Headers(call.trace_id, reply.target, reply.retries)
+        result.__dict__["get_headers"] = _headers(call, reply)
     return result

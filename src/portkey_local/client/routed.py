@@ -22,6 +22,7 @@ from portkey_local.client.arguments import Changes
 from portkey_local.client.failures import DENIED, denied, exception, told
 from portkey_local.client.hosted import INSTEAD, HostedOnly
 from portkey_local.client.router import RouterView
+from portkey_local.client.wanted import WANTED, is_timeout
 from portkey_local.engine import Engine, Plan
 from portkey_local.model import EMPTY, Call, Request
 from portkey_local.providers.openai import encode_json
@@ -52,7 +53,10 @@ class Routed:
             if self._given.get(name) is not None
         }
         vault = Vault(virtual_keys=self._given.get("virtual_keys") or {})
-        self._engine = Engine(vault=vault, bodies=self._given.get("debug") is True, **own)
+        cache = arguments.cache(self._given)
+        bodies = self._given.get("debug") is True
+        owned = self._given.get("cache") is None
+        self._engine = Engine(vault=vault, bodies=bodies, cache=cache, cache_owned=owned, **own)
         self._plan = self._engine.plan(arguments.options(self._given))
 
     def _sdk_arguments(self) -> dict[str, Any]:
@@ -90,7 +94,12 @@ class Routed:
         elif routing:  # the route stays: nothing is read or compiled anew
             twin._given = {**self._given, **routing}
             told = arguments.options({name: twin._given.get(name) for name in arguments.CARRIED})
-            twin._plan = replace(self._plan, trace_id=told.trace_id, metadata=told.metadata)
+            twin._plan = replace(
+                self._plan,
+                trace_id=told.trace_id,
+                metadata=told.metadata,
+                caching=told.caching,
+            )
         _take_sdk_options(twin, new)
         return twin
 
@@ -271,8 +280,8 @@ def _with_body(arguments: dict[str, Any]) -> dict[str, Any]:
 def check_timeout(timeout: Any) -> None:
     """Raise TypeError for what is no time limit, before anything is sent."""
     unset = timeout is None or isinstance(timeout, openai.NotGiven)
-    if not unset and not arguments.is_timeout(timeout):
-        msg = f"timeout must be {arguments.WANTED['timeout'][1]}, not {timeout!r}"
+    if not unset and not is_timeout(timeout):
+        msg = f"timeout must be {WANTED['timeout'][1]}, not {timeout!r}"
         raise TypeError(msg)
 
 

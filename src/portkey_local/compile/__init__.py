@@ -6,6 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from portkey_local.caches.memory import MemoryCache
+from portkey_local.compile.groups import (
+    BEFORE_CACHES,
+    beaten,
+    below_caches,
+    groups_made,
+    has_cache,
+)
 from portkey_local.compile.guards import Guards, Own, guards_of
 from portkey_local.compile.problems import Problems
 from portkey_local.compile.targets import target_of
@@ -26,6 +34,7 @@ from portkey_local.errors import ConfigError
 from portkey_local.home import configs_dir
 from portkey_local.model import EMPTY, Call, Failure, Fault, Outcome, Target
 from portkey_local.policies.breaker import Breaker
+from portkey_local.policies.shelf import Shelf
 from portkey_local.providers.openai import MODEL_NEEDED, no_model
 from portkey_local.providers.table import CLOSED, PROVIDERS, nearest, readers_of
 
@@ -33,7 +42,6 @@ __all__ = ["NO_TARGET", "Compiled", "Nowhere", "compile_config", "slug_of"]
 
 NO_TARGET = "No target: give the client provider=, virtual_key= or config="
 SAID = frozenset({"x-portkey-trace-id", "x-portkey-metadata"})
-DEFAULT_HOOKS = frozenset({"default_input_guardrails", "default_output_guardrails"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,7 @@ class Compiled:
     model_needed: bool
     breakers: tuple[Breaker, ...] = ()
     tells: bool = False  # whether a target forwards what a call says of itself
+    caches: bool = False  # whether a node has a cache
 
     def route(self, call: Call) -> Route[Outcome]:
         """Route a call; one without a model goes nowhere unless every target brings its own."""
@@ -80,12 +89,13 @@ def compile_config(
     defaults: Mapping[str, Any] = EMPTY,
     overrides: Mapping[str, Any] = EMPTY,
     checks: Own = EMPTY,
+    shelf: Shelf | None = None,
 ) -> Compiled:
     """Compile a config (dict, JSON text, file, or id), or the `defaults` alone when there is none.
 
     `defaults` fill a config that names neither a provider nor targets; `overrides` beat every
-    target's own fields; `checks` are the caller's own, by name. Raises ConfigError, with every
-    problem that can be found.
+    target's own fields; `checks` are the caller's own, by name; `shelf` is where its caches keep
+    answers, else memory of its own. Raises ConfigError, with every problem that can be found.
     """
     examined = examine({} if source is None else source, configs_dir=configs_dir())
     problems = Problems(
@@ -108,11 +118,16 @@ def compile_config(
         warn(f"{names_told}: ignored, because the config names its own targets")
     beating = {name: getattr(told, name) for name in overrides if name in told.model_fields_set}
     config, made = _leaves_made(config, vault or Vault(), beating, checks, problems)
+    groups = groups_made(config, beating, checks, problems)
     problems.refuse()
-    built = Builder(made).build(config, "config")
+    shelf = Shelf(MemoryCache()) if shelf is None else shelf
+    built = Builder(made, groups, shelf, checks).build(config, "config")
     model_needed = any(not target.override.get("model") for target in built.targets)
     tells = any(SAID.intersection(target.forward) for target in built.targets)
-    return Compiled(built.router, config, built.targets, model_needed, built.breakers, tells)
+    caches = has_cache(config)
+    return Compiled(
+        built.router, config, built.targets, model_needed, built.breakers, tells, caches
+    )
 
 
 def _names_target(config: Config) -> bool:
@@ -141,11 +156,12 @@ def _leaves_made(
         return vault.described(_by_slug(leaf, models[path]), path)
 
     config = inherit(_each_leaf(config, described, wrong, problems))
+    sheltered = frozenset(below_caches(config))
     problems.add(provider_problems(config, known=PROVIDERS, closed=CLOSED, nearest=nearest))
     made: dict[str, Leaf] = {}
 
     def finished(leaf: Config, path: str) -> Config:
-        leaf = _beaten(leaf, path, beating)
+        leaf = beaten(leaf, path, beating, BEFORE_CACHES if path in sheltered else frozenset())
         guards: Guards = ((), ())
         with problems.gathering():
             guards = guards_of(leaf, path, checks)
@@ -165,16 +181,6 @@ def _remark_on_fields(leaf: Config, path: str) -> None:
         if readers is not None and leaf.provider not in readers:
             reader = " or ".join(sorted(readers))
             warn(f"{path}.{name}: no effect on {leaf.provider}; it is for {reader}")
-
-
-def _beaten(leaf: Config, path: str, beating: Mapping[str, Any]) -> Config:
-    """Return a leaf with a client's arguments over it; its default guardrails come on top."""
-    update, places = dict(beating), {}
-    for name in DEFAULT_HOOKS & beating.keys():
-        given = beating[name] or ()
-        update[name] = (*(getattr(leaf, name) or ()), *given)
-        places[name] = leaf.places(name, path) + tuple(f"{name}[{at}]" for at in range(len(given)))
-    return leaf.handed(update, places)
 
 
 def slug_of(model: Any) -> tuple[str, str] | None:

@@ -1,25 +1,30 @@
 """From the nodes of a config to routers: one table of strategies, and the order law.
 
-The order law, read outside-in, is `InputGuard(Retry(OutputGuard(Timeout(Breaker(Single)))))` around
-each target, and a strategy around its targets. What a group says of retries, timeouts, guardrails,
-circuits and overrides has been handed down to its leaves (the config floor does that), so a policy
-acts on one target's calls, never on a whole strategy.
+The order law, read outside-in, is
+`InputGuard(Cached(Retry(OutputGuard(Timeout(Breaker(Single))))))` around each target, and a
+strategy around its targets. What a group says of retries, timeouts, guardrails, circuits and
+overrides has been handed down to its leaves (the config floor does that), so a policy acts on one
+target's calls, never on a whole strategy. Caches alone are not handed down: one that is written on
+a group is `InputGuard(Cached(strategy))`, with the group's own input hooks, which a hit must not
+skip.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from tenacity import stop_after_attempt
 
+from portkey_local.compile.caching import Own, cached
 from portkey_local.config import CircuitBreaker, Config
 from portkey_local.effects import Gate, Router
 from portkey_local.hooks import Hook
-from portkey_local.model import Call, Target
+from portkey_local.model import Call, Target, empty
 from portkey_local.policies.breaker import Breaker
 from portkey_local.policies.guardrails import InputGuard, OutputGuard
 from portkey_local.policies.retry import DEFAULT_STATUS_CODES, Retry
+from portkey_local.policies.shelf import Shelf
 from portkey_local.policies.timeout import Timeout
 from portkey_local.query import compile_query, look
 from portkey_local.state import CircuitState, StickyState
@@ -68,6 +73,9 @@ class Builder:
     """Builds the tree of a config from its leaves, which are made and checked."""
 
     leaves: Mapping[str, Leaf]
+    groups: Mapping[str, Leaf]  # those that have a cache: what stands for each, and its hooks
+    shelf: Shelf
+    checks: Own = field(default_factory=empty)
 
     def build(
         self, node: Config, path: str, *, circuit: bool = True, others: bool = False
@@ -79,7 +87,18 @@ class Builder:
         """
         if node.strategy is None or node.targets is None:
             return self._leaf(node, path, circuit=circuit, others=others)
-        return STRATEGIES[node.strategy.mode](self, node, path, others)
+        built = STRATEGIES[node.strategy.mode](self, node, path, others)
+        if node.cache is None:
+            return built
+        router = self._cached(built.router, node, path)
+        group = self.groups[path]
+        if group.before:
+            router = InputGuard(router, group.target, group.before)
+        return replace(built, router=router)
+
+    def _cached(self, router: Router, node: Config, path: str) -> Router:
+        targets = {place: leaf.target for place, leaf in self.leaves.items()}
+        return cached(router, node, targets, path, self.shelf, self.checks)
 
     def below(self, node: Config, path: str, *, circuit: bool, others: bool) -> list[Built]:
         """Return the targets of a group."""
@@ -108,6 +127,8 @@ class Builder:
                 use_retry_after=bool(node.retry.use_retry_after_header),
                 gate=breaker,
             )
+        if node.cache is not None:
+            router = self._cached(router, node, path)
         if leaf.before:
             router = InputGuard(router, leaf.target, leaf.before)
         return Built(router, (leaf.target,), () if breaker is None else (breaker,), breaker)

@@ -18,7 +18,7 @@ __all__ = ["breaker_of", "check", "inherit", "leaves", "provider_problems"]
 
 # A child's own value replaces its parent's whole. `weight`, `name`, keys and provider fields are
 # never inherited, and a cache wraps the node it is written on. Breakers and hooks have rules of
-# their own, below.
+# their own, below: those before a call run ahead of a group's cache, and so at the group itself.
 INHERITED: Final = (
     "retry",
     "request_timeout",
@@ -67,9 +67,10 @@ def _hooks_handed(
     parent: Config, child: Config, path: str, update: dict[str, Any]
 ) -> dict[str, tuple[str, ...]]:
     """Hand down the hooks of each side, before and after, where a child has none of that side."""
+    sides = OWN_HOOKS if parent.cache is None else OWN_HOOKS[1:]
     fields = [
         field
-        for side in OWN_HOOKS
+        for side in sides
         if not child.model_fields_set & side
         for field in sorted(parent.model_fields_set & side)
     ]
@@ -81,7 +82,7 @@ def _defaults_handed(
     parent: Config, child: Config, paths: tuple[str, str], update: dict[str, Any]
 ) -> dict[str, tuple[str, ...]]:
     places = {}
-    for field in DEFAULT_HOOKS:
+    for field in DEFAULT_HOOKS if parent.cache is None else DEFAULT_HOOKS[1:]:
         inherited, own = getattr(parent, field) or (), getattr(child, field) or ()
         # What begins with its parent's was handed down before.
         if inherited and own[: len(inherited)] != inherited:

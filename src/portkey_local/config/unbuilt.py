@@ -1,7 +1,8 @@
 """What the reference knows and this version does not do yet.
 
-Ground rules: a field in this table is refused, never ignored, so nobody relies on a cache that is
-not there. Building a feature means deleting its rows; nothing else knows about them.
+Ground rules: a field in this table is refused, never ignored, so nobody relies on what is not
+there; so is a value in the other table. Building a feature means deleting its rows; nothing else
+knows about them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ _STORED = "files and batches in a bucket of yours are not made here"
 # Field -> what holds meanwhile; a star stands for all provider fields that begin so.
 NOT_BUILT: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "cache": "without it, every call goes to the provider",
         "prompt_id": "give the messages in the call",
         "aws_s3_*": _STORED,
         "aws_server_side_*": _STORED,
@@ -38,6 +38,11 @@ NOT_BUILT: Final[Mapping[str, str]] = MappingProxyType(
         "oracle_private_key": _SIGNED,
         "oracle_key_passphrase": _SIGNED,
     }
+)
+
+# Field of a node, a field of that, and a value that does nothing yet -> what holds meanwhile.
+VALUES_NOT_BUILT: Final[Mapping[tuple[str, str, str], str]] = MappingProxyType(
+    {("cache", "mode", "semantic"): "mode 'simple' answers the very same request again"}
 )
 
 
@@ -61,6 +66,14 @@ def unbuilt(document: Node) -> Iterator[Problem]:
         for field in node:
             if field in _REASONS:
                 yield _problem((*location, field), _REASONS[field])
+        for (field, part, value), reason in VALUES_NOT_BUILT.items():
+            if _part(node.get(field), part) == value:
+                yield _problem((*location, field, part), reason)
+
+
+def _part(value: object, part: str) -> object:
+    """Return a part of a field's value; a short form is that part itself."""
+    return value.get(part) if isinstance(value, dict) else value
 
 
 def _problem(location: tuple[str | int, ...], reason: str) -> Problem:

@@ -6,24 +6,32 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, assert_never, cast
 
 import anyio
 
 from portkey_local.drivers import notes
 from portkey_local.drivers.beside import Tasks
+from portkey_local.drivers.shelving import landed, looked_up, looked_up_aside, ready, stored
 from portkey_local.drivers.streams import AsyncEventStream, AsyncGatheredStream, StreamBroken
+from portkey_local.drivers.taping import AsyncTapedStream
 from portkey_local.effects import (
     Beside,
     Discard,
     Effect,
     Fetch,
+    Follow,
     Gather,
+    Lookup,
     Raised,
+    Record,
+    Replay,
     Route,
     Run,
     Send,
     Sleep,
+    Store,
     T,
 )
 from portkey_local.model import Answer, Call, Failure, Outcome, Packet, Reply, ServerEvent, Target
@@ -73,9 +81,14 @@ class AsyncDriver:
                 return await self._assist(effect)
         return None
 
-    async def _assist(self, effect: Gather | Fetch | Run | Beside) -> object:
-        """Perform what guardrails ask for."""
+    async def _assist(
+        self,
+        effect: Gather | Fetch | Run | Beside | Lookup | Store | Follow | Record | Replay,
+    ) -> object:
+        """Perform what guardrails ask for, and what caches do."""
         match effect:
+            case Lookup() | Store() | Follow() | Record() | Replay():
+                return await self._cache(effect)
             case Gather(call, reply):
                 return await self._gather(call, reply)
             case Fetch(packet, seconds):
@@ -87,6 +100,26 @@ class AsyncDriver:
                 return None
             case _:
                 assert_never(effect)
+
+    async def _cache(self, effect: Lookup | Store | Follow | Record | Replay) -> object:
+        """Perform what caches ask for."""
+        match effect:
+            case Lookup(cache, keys):
+                if ready(cache, keys):  # a hit in memory pays for no thread
+                    return looked_up(effect)
+                return await looked_up_aside(effect)
+            case Store():
+                return stored(effect)
+            case Follow(flight, seconds):
+                await landed(flight, seconds)
+            case Record(reply, tape):
+                return replace(reply, stream=AsyncTapedStream(reply.stream, tape, self.run))
+            case Replay(call, target, answer, events):
+                stream = AsyncGatheredStream(call, target, answer, events)
+                return Reply(target, answer, stream=stream)
+            case _:
+                assert_never(effect)
+        return None
 
     async def _gather(self, call: Call, reply: Reply) -> Outcome:
         try:

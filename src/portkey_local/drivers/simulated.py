@@ -16,18 +16,24 @@ from typing import Any, Protocol, assert_never, cast
 import anyio
 
 from portkey_local.drivers import notes
+from portkey_local.drivers.shelving import looked_up, stored
 from portkey_local.effects import (
     Beside,
     Discard,
     Effect,
     Fetch,
+    Follow,
     Gather,
+    Lookup,
     Raised,
+    Record,
+    Replay,
     Route,
     Router,
     Run,
     Send,
     Sleep,
+    Store,
 )
 from portkey_local.model import (
     EMPTY,
@@ -36,6 +42,7 @@ from portkey_local.model import (
     Fault,
     Listener,
     Outcome,
+    Reply,
     Request,
     Rng,
     Target,
@@ -131,7 +138,46 @@ class Simulation:
                 self._at(self.now, lambda: self._step(route, None, _unheeded))
                 self._at(self.now, lambda: resume(None))
             case _:
+                self._cache(effect, resume)
+
+    def _cache(
+        self,
+        effect: Lookup | Store | Follow | Record | Replay,
+        resume: Callable[[object], None],
+    ) -> None:
+        """Perform what caches ask for; a cache takes no virtual time."""
+        answer: object = None
+        match effect:
+            case Lookup():
+                answer = looked_up(effect)
+            case Store():
+                answer = stored(effect)
+            case Follow():
+                self._follow(effect, resume)
+                return
+            case Record(reply, tape):
+                tape.drop()  # nobody reads it
+                answer = reply
+            case Replay(_, target, head, events):
+                answer = Reply(target, head, stream=events)
+            case _:
                 assert_never(effect)
+        self._at(self.now, lambda: resume(answer))
+
+    def _follow(self, effect: Follow, resume: Callable[[object], None]) -> None:
+        woken = False
+
+        def wake() -> None:
+            nonlocal woken
+            if not woken:
+                woken = True
+                effect.flight.unwatch(wake)
+                self._at(self.now, lambda: resume(None))
+
+        if not effect.flight.watch(wake):
+            wake()
+        elif effect.seconds < float("inf"):
+            self._at(self.now + effect.seconds, wake)
 
     def _send(self, call: Call, target: Target, resume: Callable[[object], None]) -> None:
         notes.started(call, target)

@@ -46,6 +46,11 @@ class _Stream:
         """Whether an error event has come."""
         return self._reader.failed
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last event has been read."""
+        return self._reader.ended and not self._pending
+
     def prepend(self, event: ServerEvent) -> None:
         """Put an event of ours before those that follow."""
         self._pending.appendleft(event)
@@ -97,11 +102,18 @@ class _Stream:
 class _Gathered:
     """A stream that was read to its end, as if it came now; its end has been reported."""
 
+    failed = False
+
     def __init__(self, call: Call, target: Target, head: Answer, events: list[ServerEvent]) -> None:
         self.call = call
         self.target = target
         self.head = head
         self._pending = deque(events)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last event has been read."""
+        return not self._pending
 
     def prepend(self, event: ServerEvent) -> None:
         """Put an event of ours before those that follow."""

@@ -9,22 +9,30 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, assert_never, cast
 
 from portkey_local.drivers import notes
 from portkey_local.drivers.beside import Threads
+from portkey_local.drivers.shelving import looked_up, stored
 from portkey_local.drivers.streams import EventStream, GatheredStream, StreamBroken
+from portkey_local.drivers.taping import TapedStream
 from portkey_local.effects import (
     Beside,
     Discard,
     Effect,
     Fetch,
+    Follow,
     Gather,
+    Lookup,
     Raised,
+    Record,
+    Replay,
     Route,
     Run,
     Send,
     Sleep,
+    Store,
     T,
 )
 from portkey_local.model import Answer, Call, Failure, Outcome, Packet, Reply, ServerEvent, Target
@@ -74,9 +82,14 @@ class SyncDriver:
                 return self._assist(effect)
         return None
 
-    def _assist(self, effect: Gather | Fetch | Run | Beside) -> object:
-        """Perform what guardrails ask for."""
+    def _assist(
+        self,
+        effect: Gather | Fetch | Run | Beside | Lookup | Store | Follow | Record | Replay,
+    ) -> object:
+        """Perform what guardrails ask for, and what caches do."""
         match effect:
+            case Lookup() | Store() | Follow() | Record() | Replay():
+                return self._cache(effect)
             case Gather(call, reply):
                 return self._gather(call, reply)
             case Fetch(packet, seconds):
@@ -88,6 +101,26 @@ class SyncDriver:
                 return None
             case _:
                 assert_never(effect)
+
+    def _cache(self, effect: Lookup | Store | Follow | Record | Replay) -> object:
+        """Perform what caches ask for."""
+        match effect:
+            case Lookup():
+                return looked_up(effect)
+            case Store():
+                return stored(effect)
+            case Follow(flight, seconds):
+                landed = threading.Event()
+                if flight.watch(landed.set) and not landed.wait(seconds):
+                    flight.unwatch(landed.set)
+            case Record(reply, tape):
+                return replace(reply, stream=TapedStream(reply.stream, tape, self.run))
+            case Replay(call, target, answer, events):
+                stream = GatheredStream(call, target, answer, events)
+                return Reply(target, answer, stream=stream)
+            case _:
+                assert_never(effect)
+        return None
 
     def _gather(self, call: Call, reply: Reply) -> Outcome:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
+from portkey_local.caches.keys import cacheable
 from portkey_local.compile import Compiled, Nowhere, lacks_model
 from portkey_local.effects import Router
 from portkey_local.explain.orders import REFUSED, nobody_asked, orders_of
@@ -12,6 +13,8 @@ from portkey_local.explain.words import Explanation, Step
 from portkey_local.hooks import Hook
 from portkey_local.model import Call, Target
 from portkey_local.policies.breaker import Breaker
+from portkey_local.policies.cached import Cached
+from portkey_local.policies.cached_inputs import CachedInputs
 from portkey_local.policies.guardrails import InputGuard, OutputGuard
 from portkey_local.policies.retry import Retry
 from portkey_local.policies.timeout import Timeout
@@ -44,8 +47,18 @@ def _step(router: Router, call: Call) -> Step:
             return _loadbalance(router, call)
         case Conditional():
             return _conditional(router, call)
+        case InputGuard() | CachedInputs() | Cached() if _of_group(router):
+            step = _step(router.inner, call)
+            reason = _reason(router, call)
+            return step if reason is None else replace(step, why=(reason, *step.why))
         case _:
             return _target(router, call)
+
+
+def _of_group(router: Router) -> bool:
+    """Whether a policy stands around a whole group."""
+    *_, inmost = _policies(router)
+    return isinstance(inmost, Fallback | LoadBalance | Conditional)
 
 
 def _fallback(router: Fallback, call: Call) -> Step:
@@ -174,13 +187,26 @@ def _reason(policy: Router, call: Call) -> str | None:
         case Retry():
             codes = ", ".join(map(str, sorted(policy.on_status_codes)))
             return f"asked again after {codes or 'no status'} and network failures"
+        case Cached():
+            return _cache(policy, call)
         case Timeout():
             return f"each attempt takes at most {policy.seconds:g} s"
-        case Breaker():
-            facts = policy.state.facts(call.clock())
-            return f"circuit {facts['state']}, {facts['failures']} of {facts['attempts']} failed"
         case _:
-            return None
+            return _circuit(policy, call) if isinstance(policy, Breaker) else None
+
+
+def _circuit(policy: Breaker, call: Call) -> str:
+    facts = policy.state.facts(call.clock())
+    return f"circuit {facts['state']}, {facts['failures']} of {facts['attempts']} failed"
+
+
+def _cache(policy: Cached, call: Call) -> str:
+    if not cacheable(call.request):
+        return f"cache: nothing is kept of such a request on {call.request.path}"
+    wish = call.caching
+    if not wish.reads:
+        return "cache: not looked at" + (", but filled" if wish.writes else "")
+    return f"cache: an answer up to {min(policy.max_age, wish.max_age):g} s old will do"
 
 
 def _guard(moment: str, hooks: Sequence[Hook], runs: bool, call: Call) -> str:  # noqa: FBT001

@@ -1,0 +1,120 @@
+"""What is kept of an answer, as bytes: its JSON or its events, when, and which target gave it.
+
+Ground rules: pure. An entry is JSON and never anything else. Of the headers only those stay true
+that speak of the answer itself; rate limits and cookies spoke of a call that is over. What cannot
+be read is no entry.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+from portkey_local.model import DONE, Answer, ServerEvent
+
+__all__ = ["Entry", "decoded", "encoded", "fit"]
+
+KEPT: Final = ("content-type", "request-id", "x-request-id")
+COMPLETE: Final = (200, 201)  # 206 is a part, 246 failed a guardrail, 202 and 204 say nothing
+REFUSED: Final = frozenset({"content_filter", "error", "refusal"})
+ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A kept answer: `data` of a whole one, or the `events` of a stream.
+
+    `at` is the time of day when it came, `target` the place of who gave it among the targets of
+    the node that keeps it, `usage` whether a stream was asked for its usage.
+    """
+
+    at: float
+    target: int
+    status: int
+    headers: Mapping[str, str]
+    data: Any = None
+    events: list[ServerEvent] | None = None
+    usage: bool = False
+
+
+def encoded(
+    at: float,
+    target: int,
+    answer: Answer,
+    data: Any,
+    events: Sequence[ServerEvent] | None = None,
+    *,
+    usage: bool = False,
+) -> bytes:
+    """Return an entry as bytes; raise ValueError or TypeError for what JSON cannot hold."""
+    headers = {name: answer.headers[name] for name in KEPT if name in answer.headers}
+    told = None
+    if events is not None:
+        told = [[event.name, None if event.data is DONE else [event.data]] for event in events]
+    return ENCODER.encode([at, target, answer.status, headers, data, told, usage]).encode()
+
+
+def decoded(value: bytes) -> Entry | None:
+    """Return the entry in bytes, or None where there is none."""
+    try:
+        at, target, status, headers, data, told, usage = from_json(value)
+        events = None
+        if told is not None:
+            events = [ServerEvent(name, DONE if d is None else d[0], b"") for name, d in told]
+        head = float(at), int(target), int(status), dict(headers)
+        return Entry(*head, data, events, usage=usage is True)
+    except (ValueError, TypeError):
+        return None
+
+
+def fit(answer: Answer, datas: Sequence[Any]) -> bool:
+    """Whether an answer is good and whole: no error, no refusal, nothing withheld or unfinished.
+
+    `datas` are its JSON, or that of the events of its stream.
+    """
+    return answer.status in COMPLETE and bool(datas) and not any(map(_marred, datas))
+
+
+def _marred(data: Any) -> bool:
+    if data is DONE:
+        return False
+    if not isinstance(data, Mapping) or data.get("error"):
+        return True
+    if data.get("stop_reason") in REFUSED or _unfinished(data):
+        return True
+    delta = data.get("delta")  # of Anthropic's messages
+    if isinstance(delta, Mapping) and delta.get("stop_reason") in REFUSED:
+        return True
+    return any(map(_refused, _objects(data.get("choices"))))
+
+
+def _refused(choice: Mapping[str, Any]) -> bool:
+    said = choice.get("message") or choice.get("delta")
+    refusal = said.get("refusal") if isinstance(said, Mapping) else None
+    return bool(refusal) or choice.get("finish_reason") in REFUSED
+
+
+def _unfinished(data: Mapping[str, Any]) -> bool:
+    """Whether a Responses answer, or the event that ends its stream, tells of less than a whole."""
+    whole = data.get("response")
+    if data.get("type") in ("response.failed", "response.incomplete", "response.refusal.done"):
+        return True
+    if not isinstance(whole, Mapping):
+        whole = data
+    if whole.get("object") != "response" or data.get("type") not in (None, "response.completed"):
+        return False
+    parts = (
+        part for item in _objects(whole.get("output")) for part in _objects(item.get("content"))
+    )
+    return whole.get("status") != "completed" or any(
+        part.get("type") == "refusal" for part in parts
+    )
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    """Return the objects of a list that may be no list."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []

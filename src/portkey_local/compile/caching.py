@@ -1,0 +1,118 @@
+"""From a node's `cache` to the policy around it: what its answers depend on, as a digest.
+
+What is left out of the digest cannot change an answer: who is asked first, how often and for how
+long. Everything else is in it, also what a later version may add, so that two nodes share an answer
+only where they would have asked for the same one, of the same account, under the same guardrails.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from portkey_local.caches.keys import digest
+from portkey_local.config import Config
+from portkey_local.effects import Router
+from portkey_local.model import EMPTY, Target
+from portkey_local.policies.cached import MAX_AGE, Cached
+from portkey_local.policies.cached_inputs import CachedInputs
+from portkey_local.policies.shelf import Scope, Shelf
+from portkey_local.query import look
+
+NO_MATTER: Final = frozenset(
+    {
+        "cache",
+        "cb_config",
+        "name",
+        "on_status_codes",
+        "request_timeout",
+        "retry",
+        "stream_idle_timeout",
+        "strategy",
+        "targets",
+        "virtual_key",  # what it stands for is in the other fields
+        "weight",
+    }
+)
+ACCOUNTS: Final = ("AWS_", "AZURE_", "GOOGLE_")  # variables by which vendors' own libraries sign in
+METADATA: Final = "metadata."
+Own = Mapping[str, Callable[..., Any]]
+
+
+def cached(
+    router: Router,
+    node: Config,
+    targets: Mapping[str, Target],
+    path: str,
+    shelf: Shelf,
+    checks: Own,
+) -> Router:
+    """Return a node's router behind its cache; the node is complete, with its keys."""
+    own = node.cache.max_age if node.cache is not None else None
+    below = dict(_below(node, path, targets))
+    told = [_told(node, path, below), sorted(map(_named, checks.items()))]
+    scope = Scope(
+        digest=digest(told),
+        override=below[path].override if node.targets is None else EMPTY,
+        forward=tuple(sorted({name for target in below.values() for name in target.forward})),
+        looks=tuple(look(field) for field in sorted(set(_looked_at(node)))),
+    )
+    max_age = MAX_AGE if own is None else own
+    return CachedInputs(Cached(router, tuple(below.values()), shelf, scope, max_age))
+
+
+def _below(node: Config, path: str, targets: Mapping[str, Target]) -> Iterator[tuple[str, Target]]:
+    """Walk the targets of a node, in the order they are written."""
+    if node.targets is None:
+        yield path, targets[path]
+    for index, child in enumerate(node.targets or ()):
+        yield from _below(child, f"{path}.targets[{index}]", targets)
+
+
+def _told(node: Config, path: str, targets: Mapping[str, Target]) -> Any:
+    """Return what the answers of a node depend on, as JSON."""
+    if node.targets is None:
+        target = targets[path]
+        fields = node.model_dump(mode="json", exclude=set(NO_MATTER))
+        signed = _accounts() if target.signer is not None else []
+        return [fields, target.provider, target.url, dict(target.headers), signed]
+    strategy = node.strategy
+    chosen = None if strategy is None else [strategy.mode, strategy.default]
+    rows = [] if strategy is None else [[c.query, c.then] for c in strategy.conditions or ()]
+    named = strategy is not None and strategy.mode == "conditional"
+    below = [
+        [target.name if named else None, _told(target, f"{path}.targets[{index}]", targets)]
+        for index, target in enumerate(node.targets)
+    ]
+    return [chosen, rows, below]
+
+
+def _accounts() -> list[tuple[str, str]]:
+    return sorted(item for item in os.environ.items() if item[0].startswith(ACCOUNTS))
+
+
+def _named(check: tuple[str, Callable[..., Any]]) -> list[str]:
+    """Return what tells one check of the caller's from another of the same name."""
+    name, function = check
+    kind = function if hasattr(function, "__qualname__") else type(function)
+    return [name, str(getattr(kind, "__module__", "")), kind.__qualname__]
+
+
+def _looked_at(node: Config) -> Iterator[str]:
+    """Name the metadata that the conditions in a tree look at."""
+    for condition in (node.strategy.conditions if node.strategy else None) or ():
+        yield from _names(condition.query)
+    for target in node.targets or ():
+        yield from _looked_at(target)
+
+
+def _names(query: Any) -> Iterator[str]:
+    if isinstance(query, Mapping):
+        for name, value in query.items():
+            if name.startswith(METADATA):
+                yield name
+            yield from _names(value)
+    elif isinstance(query, list):
+        for each in query:
+            yield from _names(each)

@@ -1,0 +1,104 @@
+"""Calls in flight: who makes a call, and who waits for its answer because it is the same.
+
+Ground rules: as in `state`: a lock that is never held while anything waits, and a forked process
+begins with nothing in flight, for its parent's calls are not its own. Nothing here waits or knows
+an event loop: whoever follows leaves a function that wakes him. A flight ends once, with an answer
+or without one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Flight", "FlightsState"]
+
+_ALL: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def _nothing_in_flight() -> None:
+    for flights in list(_ALL):
+        flights.begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_nothing_in_flight)
+
+
+class Flight:
+    """One call that is being made, and what it came to; `value` is None until it has landed.
+
+    `taped` is set where the end of a stream ends it; `idle_since` is the time at which the reader
+    of that stream paused.
+    """
+
+    __slots__ = ("_flights", "_key", "_wakes", "ended", "idle_since", "taped", "value")
+
+    def __init__(self, flights: FlightsState, key: bytes) -> None:
+        """Begin with nobody waiting."""
+        self._flights = flights
+        self._key = key
+        self._wakes: list[Callable[[], None]] = []
+        self.ended = False
+        self.taped = False
+        self.idle_since: float | None = None
+        self.value: bytes | None = None
+
+    def land(self, value: bytes | None) -> None:
+        """End the flight with an answer for all who wait, or with none. Later ends are ignored."""
+        with self._flights.lock:
+            if self.ended:
+                return
+            self.ended, self.value = True, value
+            self._flights.clear(self._key, self)
+            wakes, self._wakes = self._wakes, []
+        for wake in wakes:
+            wake()
+
+    def watch(self, wake: Callable[[], None], /) -> bool:
+        """Have `wake` called at the end, in whatever thread that comes; False if it has come."""
+        with self._flights.lock:
+            if not self.ended:
+                self._wakes.append(wake)
+            return not self.ended
+
+    def unwatch(self, wake: Callable[[], None], /) -> None:
+        """Do not call `wake` any more."""
+        with self._flights.lock:
+            if wake in self._wakes:
+                self._wakes.remove(wake)
+
+
+class FlightsState:
+    """The calls in flight, by their keys; safe across threads and event loops."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.begin()
+        _ALL.add(self)
+
+    def begin(self) -> None:
+        """Begin with nothing in flight, and a lock that nobody holds."""
+        self.lock = threading.Lock()
+        self._flights: dict[bytes, Flight] = {}
+
+    def board(self, key: bytes) -> tuple[Flight, bool]:
+        """Return the flight of a key, and whether it was begun by this, so that you lead it."""
+        with self.lock:
+            known = self._flights.get(key)
+            if known is not None:
+                return known, False
+            begun = self._flights[key] = Flight(self, key)
+            return begun, True
+
+    def clear(self, key: bytes, flight: Flight) -> None:
+        """Forget a flight that has ended; the lock is held."""
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+
+    def __len__(self) -> int:
+        """Return how many are in flight."""
+        return len(self._flights)

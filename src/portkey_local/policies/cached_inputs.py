@@ -1,0 +1,178 @@
+"""Embeddings from the cache, input by input: only those that nobody has asked for go out.
+
+About: each input of a call has a key of its own, so a list of texts of which some are known asks
+for the others alone, and the answers are put together in the order of the call. `usage` is what
+this call was charged for, and what is known of the kept inputs: that of an input that was once
+asked for by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from portkey_local.caches.entries import Entry
+from portkey_local.caches.keys import EMBEDDINGS, key_of, told_apart
+from portkey_local.effects import Route
+from portkey_local.flights import Flight
+from portkey_local.model import DISABLED, Answer, Call, Failure, Fault, Outcome, Reply
+from portkey_local.policies.cached import LEADERS, Cached
+from portkey_local.policies.shelf import HIT, MISS, REFRESH, marked
+
+COUNTS: Final = ("prompt_tokens", "total_tokens")
+UNKNOWN: Final = dict.fromkeys(COUNTS, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class CachedInputs:
+    """Take the calls for the embeddings of several inputs; the others go to `inner` as they are."""
+
+    inner: Cached
+
+    def route(self, call: Call) -> Route[Outcome]:
+        """Return the embeddings, of which only the unknown ones are asked for."""
+        split = self._split(call) if call.request.path == EMBEDDINGS else None
+        if split is None:
+            return (yield from self.inner.route(call))
+        return (yield from split.route())
+
+    def _split(self, call: Call) -> _Inputs | None:
+        """Return a call input by input, or None where it has one, or none that is known."""
+        cached, wish = self.inner, call.caching
+        asked = cached.scope.asked(call) if wish.reads or wish.writes else None
+        inputs = None if asked is None else asked.body.get("input")
+        if asked is None or not isinstance(inputs, list) or not inputs:
+            return None
+        if isinstance(inputs[0], int) or cached.scope.looks or "input" in cached.scope.override:
+            return None
+        told = told_apart(call.request, wish.namespace, cached.scope.forward, ())
+        keys = tuple(
+            key_of(cached.scope.digest, call.request, {**asked.body, "input": each}, told)
+            for each in inputs
+        )
+        return _Inputs(cached, call, asked.key, inputs, keys)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """A call for the embeddings of several inputs, each with its key."""
+
+    cached: Cached
+    call: Call
+    whole: bytes
+    inputs: list[Any]
+    keys: tuple[bytes, ...]
+
+    def route(self) -> Route[Outcome]:
+        """Look, ask for what is missing, and put together; identical calls take turns."""
+        wish, flights = self.call.caching, self.cached.shelf.flights
+        if not wish.reads or not wish.writes:
+            return (yield from self._answered(None))
+        for _ in range(LEADERS):
+            flight, leads = flights.board(self.whole)
+            if leads:
+                return (yield from self._answered(flight))
+            yield from self.cached.follow(self.call, flight)
+            if not flight.ended:
+                return self.cached.too_late(self.call)
+        return (yield from self._answered(None))
+
+    def _answered(self, flight: Flight | None) -> Route[Outcome]:
+        try:
+            known = yield from self._known()
+            missing = [at for at, entry in enumerate(known) if entry is None]
+            if missing:
+                return (yield from self._asked(known, missing))
+            reply = self._together(known, None, ())
+            self.call.report("cache.hit", reply.target, status=reply.status)
+            return reply
+        finally:
+            if flight is not None:
+                flight.land(None)  # those who follow find each input in the cache
+
+    def _known(self) -> Route[Sequence[Entry | None]]:
+        if not self.call.caching.reads:
+            return [None] * len(self.keys)
+        found = yield from self.cached.look(self.call, self.keys)
+        return [None if value is None else self.cached.read(self.call, value) for value in found]
+
+    def _asked(self, known: Sequence[Entry | None], missing: Sequence[int]) -> Route[Outcome]:
+        reads = self.call.caching.reads
+        self.call.report("cache.miss" if reads else "cache.refreshed", self.cached.sole)
+        outcome = yield from self.cached.inner.route(self._rest(missing))
+        status = MISS if reads else REFRESH
+        if not isinstance(outcome, Reply) or outcome.status != 200:
+            return marked(outcome, status)
+        items = _items(outcome.data, len(missing))
+        if items is None:
+            return marked(self._unread(outcome, missing), status)
+        if self.call.caching.writes:
+            yield from self._keep(outcome, missing, items)
+        if len(missing) < len(self.keys):
+            outcome = replace(self._together(known, outcome, items), cache=DISABLED)
+        return marked(outcome, status)
+
+    def _rest(self, missing: Sequence[int]) -> Call:
+        """Return the call for what is missing; the call itself where that is everything."""
+        if len(missing) == len(self.keys):
+            return self.call
+        request = self.call.request
+        body = {**(request.body or {}), "input": [self.inputs[at] for at in missing]}
+        return replace(self.call, request=replace(request, body=body, encoded=None))
+
+    def _keep(self, reply: Reply, missing: Sequence[int], items: Sequence[Any]) -> Route[None]:
+        if reply.cache == HIT or reply.target not in self.cached.targets:
+            return  # what a cache further in has kept is not made young again
+        usage = reply.data.get("usage") if len(items) == 1 else None
+        frame = {**reply.data, "usage": usage or UNKNOWN}
+        values = []
+        for at, item in zip(missing, items, strict=True):
+            data = {**frame, "data": [{**item, "index": 0}]}
+            written = self.cached.written(self.call, reply, data)
+            if written is not None:
+                values.append((self.keys[at], written))
+        yield from self.cached.store(self.call, tuple(values), reply.target)
+
+    def _together(
+        self, known: Sequence[Entry | None], reply: Reply | None, items: Sequence[Any]
+    ) -> Reply:
+        """Return one answer made of the kept inputs and those that were asked for."""
+        fresh = iter(items)
+        datas = [None if entry is None else entry.data for entry in known]
+        parts = [next(fresh) if data is None else data["data"][0] for data in datas]
+        kept = [entry for entry in known if entry is not None]
+        whole = dict(reply.data if reply is not None else kept[0].data)
+        whole["data"] = [{**part, "index": at} for at, part in enumerate(parts)]
+        told = [data for data in datas if data is not None]
+        whole["usage"] = _usage([reply.data, *told] if reply is not None else told)
+        if reply is not None:
+            answer = Answer(reply.status, reply.answer.headers)
+            return replace(reply, answer=answer, data=whole)
+        target = self.cached.targets[kept[0].target]
+        return Reply(target, Answer(kept[0].status, kept[0].headers), whole, cache=HIT)
+
+    def _unread(self, reply: Reply, missing: Sequence[int]) -> Outcome:
+        """Return an answer that is no list of embeddings: as it is, if it was to be all of them."""
+        if len(missing) == len(self.keys):
+            return reply
+        message = f"an answer without the {len(missing)} embeddings that were asked for"
+        return Failure(reply.target, Fault.MALFORMED, 500, message, reply.answer)
+
+
+def _items(data: Any, count: int) -> list[Any] | None:
+    """Return the embeddings of an answer in the order of their inputs, or None."""
+    items = data.get("data") if isinstance(data, Mapping) and not data.get("error") else None
+    if not isinstance(items, list) or len(items) != count:
+        return None
+    if not all(isinstance(item, Mapping) and item.get("embedding") for item in items):
+        return None
+    places = [item.get("index") for item in items]
+    if sorted(places, key=str) != sorted(range(count), key=str):
+        return None
+    return sorted(items, key=lambda item: item["index"])
+
+
+def _usage(datas: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    told = [data.get("usage") or {} for data in datas]
+    return {name: sum(usage.get(name) or 0 for usage in told) for name in COUNTS}
