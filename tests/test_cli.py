@@ -169,13 +169,13 @@ def test_every_mistake_is_a_line(run, written):
 def test_what_is_not_built_yet_may_surprise_too(run, written):
     config = {
         "provider": "openai",
-        "cache": {"mode": "simple", "max_age": 10**8},
+        "cache": {"mode": "semantic", "max_age": 10**8},
         "override_params": {"temperature": 0.9},
     }
     told = run("check", "--json", written(config))
     assert told.exit_code == 1
     found = json.loads(told.stdout)
-    assert [error["path"] for error in found["errors"]] == ["config.cache"]
+    assert [error["path"] for error in found["errors"]] == ["config.cache.mode"]
     paths = [warning["path"] for warning in found["warnings"]]
     assert paths == ["config.cache", "config.cache.max_age"]
 

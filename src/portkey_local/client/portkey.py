@@ -10,6 +10,7 @@ import openai
 
 from portkey_local.client.arguments import Arguments
 from portkey_local.client.failures import exception, http_library, interrupted, response_of
+from portkey_local.client.masking import mask_credentials
 from portkey_local.client.results import build, with_headers
 from portkey_local.client.routed import Routed, check_timeout, mark_text
 from portkey_local.client.streams import AsyncPortkeyStream, PortkeyStream, chunk_type
@@ -103,6 +104,7 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
         if request is None:
             check_timeout(options.timeout)
             mark_text(cast_to, options)
+            mask_credentials(options)
             try:
                 return super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
             except openai.APIError as error:
@@ -188,6 +190,7 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
         if request is None:
             check_timeout(options.timeout)
             mark_text(cast_to, options)
+            mask_credentials(options)
             try:
                 return await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
             except openai.APIError as error:

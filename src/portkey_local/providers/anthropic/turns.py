@@ -100,7 +100,8 @@ class _Teller:
             if role in SYSTEM:
                 self.told.system += blocks
             else:
-                self._add("user", blocks)
+                # A turn of which nothing can be told still parts the turns around it.
+                self._add("user", blocks or [_text(NOTHING_SAID)])
 
     def _add(self, role: str, blocks: list[dict[str, Any]]) -> None:
         if not blocks:
