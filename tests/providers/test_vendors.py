@@ -283,3 +283,21 @@ def test_a_withheld_answer_alone_is_an_answer(provider):
         answer = client.chat.completions.create(**ASK)
     assert answer.choices[0].finish_reason == "content_filter"
     assert not answer.choices[0].message.content
+
+
+@pytest.mark.parametrize("raw", [False, True], ids=["fast", "raw"])
+@pytest.mark.parametrize("kept", [False, True], ids=["kept-plain", "kept-streamed"])
+@pytest.mark.parametrize("vendor", MODELS)
+def test_a_translated_answer_is_kept_and_given_again_in_either_form(provider, vendor, kept, raw):
+    """A cache holds what the caller got, whatever language it came in."""
+    provider.reset({vendor: [GOOD[vendor][kept]]})
+    (target,) = config(provider, (vendor,))["targets"]
+    with Portkey(config={**target, "cache": {"mode": "simple"}}) as client:
+        create = client.chat.completions.create
+        if raw:
+            create = client.chat.completions.with_raw_response.create
+        for stream in (kept, False, True):
+            answer = create(**ASK, stream=stream)
+            answer = answer.parse() if raw else answer
+            assert read(answer, stream=stream) == (TEXT, "stop")
+    assert len(provider.received) == 1

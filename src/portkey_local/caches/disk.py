@@ -262,9 +262,8 @@ def _secret(path: Path) -> bytes:
     with os.fdopen(descriptor, "wb") as file:
         file.write(secrets.token_bytes(32))
     try:
-        os.link(made, path)  # whole or not at all; another process may have been first
-    except FileExistsError:
-        pass
+        with suppress(FileExistsError):  # another process may have been first
+            os.link(made, path)  # whole or not at all
     finally:
         made.unlink()
     return _read(path)
