@@ -25,6 +25,7 @@ from portkey_local.model import (
     Target,
     merge,
 )
+from portkey_local.providers.completion import comes_to_nothing, says_something
 from portkey_local.providers.openai import (
     EVENT_STREAM,
     OpenAICodec,
@@ -219,13 +220,10 @@ def inexpressible(target: Target, request: Request, error: ValueError) -> Failur
 
 
 def withheld(data: Mapping[str, Any]) -> bool:
-    """Whether a safety filter left nothing of a completion."""
-    choices = data.get("choices")
-    return bool(choices) and all(
-        choice["finish_reason"] == "content_filter"
-        and not choice["message"].get("content")
-        and not choice["message"].get("tool_calls")
-        for choice in choices or ()
+    """Whether the vendor's safety filter, or its mistake, left nothing of a completion."""
+    choices = data.get("choices") or ()
+    return bool(choices) and not any(
+        says_something(choice["message"]) or not comes_to_nothing(choice) for choice in choices
     )
 
 
