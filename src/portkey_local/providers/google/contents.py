@@ -188,6 +188,8 @@ def _thought(text: Any, signature: Any) -> list[Part]:
 def _result(message: Mapping[str, Any], told: Conversation, where: str) -> list[Part]:
     """Return a tool's result, and after it what the tool shows."""
     call, content = message.get("tool_call_id"), message.get("content")
+    if call is None and message.get("role") == "function":  # which answers the old `function_call`
+        call = f"call_{message.get('name')}"
     parts = [] if isinstance(content, str) else _heard(content, told, where)
     shown = [part for part in parts if "text" not in part]
     named = {"id": call} if isinstance(call, str) and call else {}

@@ -208,11 +208,11 @@ def _calling(
         only = {"allowedFunctionNames": [form.name]} if choice.mode == "none" else {}
         return {"mode": "ANY", **only}
     if choice.mode == "required":
-        names = (
-            {"allowedFunctionNames": [fitted(name) for name in choice.names]}
-            if choice.names
-            else {}
-        )
+        known = [fitted(each.name) for each in functions if each.name in choice.names]
+        if choice.names and not known:  # one of the vendor's own tools, which cannot be forced
+            dropped.append("tool_choice")
+            return {"mode": "AUTO"}
+        names = {"allowedFunctionNames": known} if known else {}
         return {"mode": "ANY", **names}
     if choice.mode == "none":
         return {"mode": "NONE"}
