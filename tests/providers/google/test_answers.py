@@ -7,6 +7,7 @@ from typing import Any
 
 import openai
 import pytest
+from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
 from portkey_local import Portkey
@@ -241,6 +242,18 @@ def test_several_candidates_are_several_choices_with_ids_of_their_own():
         "call_r1_0",
         "call_r1_1_0",
     ]
+
+
+def test_the_choices_of_a_stream_begin_in_their_order():
+    """OpenAI's own client stumbles over a second choice where no first one has begun."""
+    second = candidate({"text": "b"}, index=1)
+    chunks, _ = streamed(answer(second), answer({"finishReason": "SAFETY"}), n=2)
+    assert [chunk["choices"][0]["index"] for chunk in chunks[:-1]] == [0, 1, 0, 1]
+    state = ChatCompletionStreamState()
+    for chunk in chunks[:-1]:
+        state.handle_chunk(ChatCompletionChunk.model_validate(chunk))
+    choices = state.current_completion_snapshot.choices
+    assert [choice.finish_reason for choice in choices] == ["content_filter", "stop"]
 
 
 def test_thoughts_and_signatures_are_details_that_go_back_where_they_were():

@@ -51,6 +51,7 @@ FILTERED: Final = frozenset(
 )  # fmt: skip
 NEVER: Final = -9999.0  # OpenAI's number for what has no chance at all
 UNSPECIFIED: Final = "FINISH_REASON_UNSPECIFIED"  # Google's word for a reason that it does not tell
+OF_ANSWERS: Final = ("modelVersion", "promptFeedback", "responseId", "usageMetadata")
 OWN_PARTS: Final = ("toolCall", "toolResponse", "executableCode", "codeExecutionResult")
 
 
@@ -224,7 +225,7 @@ def withheld(data: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Return the choice of an answer that has none: mostly because its prompt was refused."""
     if refused(data):
         return message(None), "content_filter"
-    if not any(isinstance(data.get(name), Mapping) for name in ("promptFeedback", "usageMetadata")):
+    if not any(data.get(name) for name in OF_ANSWERS):
         raise Unreadable("no candidate in it")
     return message(""), "stop"
 

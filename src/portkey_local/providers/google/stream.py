@@ -73,9 +73,11 @@ class GeminiTranslator:
 
     def _all_ended(self) -> bool:
         """Whether every candidate that was asked for has told why it ended."""
+        return len(self._reasons) >= self._wanted()
+
+    def _wanted(self) -> int:
         asked = self._ask.body.get("n")
-        wanted = max(len(self._voices), asked if isinstance(asked, int) else 1, 1)
-        return len(self._reasons) >= wanted
+        return max(len(self._voices), asked if isinstance(asked, int) else 1, 1)
 
     def _note(self, data: Mapping[str, Any]) -> None:
         """Keep what an event says of the whole answer."""
@@ -103,9 +105,15 @@ class GeminiTranslator:
         logprobs = logprobs_of(candidate)
         if not delta and not logprobs:
             return []
+        before = self._before(index)
         chunk = self._chunks.delta(self._first(index, delta), index=index)
         chunk["choices"][0]["logprobs"] = logprobs
-        return [chunk]
+        return [*before, chunk]
+
+    def _before(self, index: int) -> list[dict[str, Any]]:
+        """Begin the choices before one: OpenAI's own client stumbles over any other order."""
+        silent = [each for each in range(min(index, self._wanted())) if each not in self._begun]
+        return [self._chunks.delta(self._first(each, {}), index=each) for each in silent]
 
     def _first(self, index: int, delta: dict[str, Any]) -> dict[str, Any]:
         """Return a delta, with the role if it is the first of a choice."""
