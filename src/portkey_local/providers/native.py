@@ -90,7 +90,10 @@ class NativeCodec:
             say = self.vendor.chat if request.path == CHAT else self.vendor.embed
             asked = say(body)
             content = encode_json(asked.body)
-        except ValueError as error:  # also of a number beyond all numbers, and of half a character
+        except (
+            RecursionError,
+            ValueError,
+        ) as error:  # also of half a character, or nested too deep
             return inexpressible(target, request, error)
         if asked.dropped and target.strict_params:
             names = ", ".join(asked.dropped)
@@ -211,7 +214,7 @@ def unsupported(target: Target, path: str) -> Failure:
     return Failure(target, Fault.ROUTING, 500, message)
 
 
-def inexpressible(target: Target, request: Request, error: ValueError) -> Failure:
+def inexpressible(target: Target, request: Request, error: Exception) -> Failure:
     """Return the failure of a request that a vendor's language, or JSON, cannot say."""
     if isinstance(error, Unspoken):
         return unsupported(target, request.path)

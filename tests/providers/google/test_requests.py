@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from portkey_local.model import Failure, Request, Target
 from portkey_local.providers.google import Gemini
 from portkey_local.providers.google.schema import cleaned
+from portkey_local.providers.native import NativeCodec
 
 OLD, NEW = "gemini-2.5-flash", "gemini-3-flash-preview"
 LOOK = {"type": "function", "function": {"name": "look", "parameters": {
@@ -389,3 +391,16 @@ def test_a_model_is_named_in_the_path():
     assert asked("gemini-3-pro").path == "/models/gemini-3-pro:generateContent"
     assert asked("tunedModels/a?b").path == "/tunedModels/a%3Fb:generateContent"
     assert asked(stream=True).path == f"/models/{NEW}:streamGenerateContent?alt=sse"
+
+
+def test_a_schema_nested_too_deep_is_a_failure_and_no_crash():
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(5000):
+        schema = {"type": "array", "items": schema}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    asks = {"model": NEW, "messages": [user()], "tools": [tool]}
+    codec = NativeCodec(Gemini())
+    target = Target("config", "google", "https://google.test", codec)
+    failure = codec.encode(target, Request("POST", "/chat/completions", asks))
+    assert isinstance(failure, Failure)
+    assert failure.status == 400
