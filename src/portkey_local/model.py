@@ -118,7 +118,7 @@ class EventReader(Protocol):
 
     @property
     def blocked(self) -> bool:
-        """Whether the vendor's safety filter has withheld all that was to be said so far."""
+        """Whether the vendor has withheld, or spoilt, all that was to be said so far."""
 
     @property
     def usage(self) -> Mapping[str, Any] | None:
@@ -219,8 +219,8 @@ class Fault(StrEnum):
 @dataclass(slots=True)
 class Reply:
     """A 2xx answer. `data` is its decoded JSON, if it is JSON; `stream` is open if it is a
-    stream. `blocked`: the vendor's safety filter left nothing of it. `cache` is what
-    `x-portkey-cache-status` says.
+    stream. `blocked`: nothing is left of it, by the vendor's safety filter or by its mistake.
+    `cache` is what `x-portkey-cache-status` says.
     """
 
     target: Target

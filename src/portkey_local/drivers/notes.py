@@ -68,7 +68,7 @@ def ended(call: Call, target: Target, outcome: Outcome, seconds: float) -> None:
 def discarded(call: Call, reply: Reply) -> None:
     """Note a reply that `on_status_codes` turned away."""
     path, provider = reply.target.path, reply.target.provider
-    why = "withheld by the vendor's safety filter" if reply.blocked else "not accepted"
+    why = "withheld or spoilt by the vendor" if reply.blocked else "not accepted"
     call.trail.append(Attempt(path, provider, reply.status, f"HTTP {reply.status}, {why}", 0.0))
 
 

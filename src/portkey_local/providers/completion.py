@@ -5,7 +5,8 @@ holds those read from a cache and those written to it, `completion_tokens` those
 Reasoning is told in two fields that OpenAI's types let pass: `reasoning_content`, its text (the
 field of DeepSeek and others), and `reasoning_details`, a list in OpenRouter's form, which holds
 what a vendor wants back in the next turn. The `format` of each detail names whose it is, so that
-no vendor is sent another's signature.
+no vendor is sent another's signature. A choice that went wrong at the vendor, for which OpenAI has
+no word, tells the vendor's: `native_finish_reason`, as at OpenRouter.
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ __all__ = [
     "BEDROCK",
     "COHERE",
     "GOOGLE",
+    "NATIVE_FINISH",
     "OWN_FIELDS",
     "Chunks",
+    "comes_to_nothing",
     "completion",
     "details_of",
     "embedding_list",
     "message",
+    "says_something",
     "tool_call",
     "usage",
 ]
@@ -38,6 +42,7 @@ BEDROCK: Final = "bedrock-converse-v1"
 COHERE: Final = "cohere-chat-v2"
 GOOGLE: Final = "google-gemini-v1"
 
+NATIVE_FINISH: Final = "native_finish_reason"  # of a choice that went wrong
 COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 OWN_FIELDS: Final = (  # of messages, beyond OpenAI's
     "citations",
@@ -125,6 +130,16 @@ def usage(
         if known := {key: count for key, count in counts if count is not None}:
             told[name] = known
     return told
+
+
+def says_something(message: Mapping[str, Any]) -> bool:
+    """Whether a message, or a delta of one, has anything that was asked for."""
+    return any(message.get(name) for name in ("content", "tool_calls", "images", "audio"))
+
+
+def comes_to_nothing(choice: Mapping[str, Any]) -> bool:
+    """Whether a choice ended in a way that leaves an empty message of no use to anybody."""
+    return choice["finish_reason"] == "content_filter" or NATIVE_FINISH in choice
 
 
 def details_of(message: Mapping[str, Any], format: str) -> list[Mapping[str, Any]]:

@@ -25,6 +25,7 @@ from portkey_local.model import (
     Target,
     merge,
 )
+from portkey_local.providers.completion import comes_to_nothing, says_something
 from portkey_local.providers.openai import (
     EVENT_STREAM,
     OpenAICodec,
@@ -89,7 +90,10 @@ class NativeCodec:
             say = self.vendor.chat if request.path == CHAT else self.vendor.embed
             asked = say(body)
             content = encode_json(asked.body)
-        except ValueError as error:  # also of a number beyond all numbers, and of half a character
+        except (
+            RecursionError,
+            ValueError,
+        ) as error:  # also of half a character, or nested too deep
             return inexpressible(target, request, error)
         if asked.dropped and target.strict_params:
             names = ", ".join(asked.dropped)
@@ -210,7 +214,7 @@ def unsupported(target: Target, path: str) -> Failure:
     return Failure(target, Fault.ROUTING, 500, message)
 
 
-def inexpressible(target: Target, request: Request, error: ValueError) -> Failure:
+def inexpressible(target: Target, request: Request, error: Exception) -> Failure:
     """Return the failure of a request that a vendor's language, or JSON, cannot say."""
     if isinstance(error, Unspoken):
         return unsupported(target, request.path)
@@ -219,13 +223,10 @@ def inexpressible(target: Target, request: Request, error: ValueError) -> Failur
 
 
 def withheld(data: Mapping[str, Any]) -> bool:
-    """Whether a safety filter left nothing of a completion."""
-    choices = data.get("choices")
-    return bool(choices) and all(
-        choice["finish_reason"] == "content_filter"
-        and not choice["message"].get("content")
-        and not choice["message"].get("tool_calls")
-        for choice in choices or ()
+    """Whether the vendor's safety filter, or its mistake, left nothing of a completion."""
+    choices = data.get("choices") or ()
+    return bool(choices) and not any(
+        says_something(choice["message"]) or not comes_to_nothing(choice) for choice in choices
     )
 
 

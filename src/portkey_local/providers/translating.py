@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from portkey_local.model import DONE, EventReader, ServerEvent
+from portkey_local.providers.completion import comes_to_nothing, says_something
 from portkey_local.providers.vendor import ODD, Translator, Unreadable
 
 __all__ = ["Translated"]
@@ -26,7 +27,7 @@ class Translated:
         self._frames = frames
         self._translator = translator
         self._said = False
-        self._filtered = False
+        self._fruitless = False
         self.ended = False
         self.malformed: str | None = None
         self.seen = 0
@@ -48,8 +49,8 @@ class Translated:
 
     @property
     def blocked(self) -> bool:
-        """Whether the vendor's safety filter has withheld all there was to say."""
-        return self._filtered and not self._said
+        """Whether the vendor's safety filter, or its mistake, has left nothing to be said."""
+        return self._fruitless and not self._said
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """Return the events that a chunk completes."""
@@ -86,7 +87,6 @@ class Translated:
     def _events(self, chunks: list[dict[str, Any]]) -> list[ServerEvent]:
         for chunk in chunks:
             for choice in chunk.get("choices", ()):
-                delta = choice["delta"]
-                self._said = self._said or bool(delta.get("content") or delta.get("tool_calls"))
-                self._filtered = self._filtered or choice["finish_reason"] == "content_filter"
+                self._said = self._said or says_something(choice["delta"])
+                self._fruitless = self._fruitless or comes_to_nothing(choice)
         return [ServerEvent(None, chunk, b"") for chunk in chunks]

@@ -48,6 +48,7 @@ PUBLISHERS: Final = ("anthropic", "endpoints", "google", "meta", "mistralai")
 PROJECT: Final = ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "VERTEX_PROJECT_ID")
 REGION: Final = ("GOOGLE_CLOUD_LOCATION", "GOOGLE_CLOUD_REGION", "VERTEX_REGION")
 ANTHROPIC_VERSION: Final = "vertex-2023-10-16"
+BETA: Final = "anthropic-beta"
 OPEN_API: Final = "/endpoints/openapi"  # where Llama is spoken to in OpenAI's language
 
 
@@ -62,7 +63,9 @@ def speak(settings: Settings) -> Spoken:
             raise WrongSetting(field, "has characters that no URL can hold")
     host = "aiplatform.googleapis.com"
     base = settings.url or f"https://{host if region == 'global' else f'{region}-{host}'}"
-    return Spoken(CODEC, f"{base.rstrip('/')}/v1/projects/{project}/locations/{region}")
+    beta = settings.get("anthropic_beta")
+    codec = VertexCodec(beta) if beta else CODEC
+    return Spoken(codec, f"{base.rstrip('/')}/v1/projects/{project}/locations/{region}")
 
 
 def _owner(settings: Settings) -> str | None:
@@ -134,19 +137,29 @@ def _anthropic() -> Codec:
 
         def chat(self, body: Mapping[str, Any]) -> Asked:
             model = publisher_of(str(body["model"]))[1]
-            asked = super().chat({**body, "model": model})
+            beta = _features(body.get("anthropic_beta"))
+            rest = {key: value for key, value in body.items() if key != "anthropic_beta"}
+            asked = super().chat({**rest, "model": model})
             told = {key: value for key, value in asked.body.items() if key != "model"}
             method = "streamRawPredict" if body.get("stream") is True else "rawPredict"
             return replace(
                 asked,
                 path=f"/publishers/anthropic/models/{quote(model, safe='@')}:{method}",
                 body={"anthropic_version": ANTHROPIC_VERSION, **told},
+                headers={**asked.headers, BETA: beta} if beta else asked.headers,
             )
 
         def native_reader(self, request: Request) -> EventReader:
             return SseReader(terminal_needed=request.path.endswith("Predict"))
 
     return NativeCodec(MessagesOnVertex())
+
+
+def _features(told: Any) -> str:
+    """Return beta features, a list or a text with commas, as a header has them."""
+    if isinstance(told, list | tuple):
+        return ",".join(each for each in told if isinstance(each, str))
+    return told if isinstance(told, str) else ""
 
 
 # --- those that speak OpenAI's
@@ -183,8 +196,12 @@ def _place(publisher: str, model: str, *, streams: bool) -> tuple[str, str]:
 class VertexCodec:
     """Speaks to each publisher's models in their own language."""
 
-    def __init__(self) -> None:
-        """Begin with Google's; another publisher's language is loaded with its first call."""
+    def __init__(self, beta: str | None = None) -> None:
+        """Begin with Google's; another publisher's language is loaded with its first call.
+
+        `beta` are features of Claude's that the target turns on.
+        """
+        self._beta = beta
         self._codecs: dict[str, Codec] = {"google": NativeCodec(GeminiOnVertex())}
 
     def _codec(self, target: Target, request: Request) -> Codec:
@@ -206,7 +223,12 @@ class VertexCodec:
             model = merge(request.body or {}, target.override).get("model")
             if not isinstance(model, str):
                 return no_model(target)
-        return codec.encode(target, request)
+        packet = codec.encode(target, request)
+        if self._beta and isinstance(packet, Packet) and codec is self._codecs.get("anthropic"):
+            asked = packet.headers.get(BETA)
+            beta = f"{self._beta},{asked}" if asked else self._beta
+            return replace(packet, headers={**packet.headers, BETA: beta})
+        return packet
 
     def decode(self, target: Target, request: Request, answer: Answer, wall: float) -> Outcome:
         """Judge a whole answer."""

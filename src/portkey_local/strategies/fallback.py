@@ -83,8 +83,8 @@ class Fallback:
     def moves_on(self, outcome: Outcome) -> bool:
         """Whether the next target is asked after `outcome`.
 
-        An answer that the vendor's safety filter left nothing of counts as the 400 that other
-        vendors give for it.
+        An answer of which the vendor left nothing (most often its safety filter) counts as the 400
+        that other vendors give for it.
         """
         blocked = isinstance(outcome, Reply) and outcome.blocked
         if self.on_status_codes is None:

@@ -30,7 +30,7 @@ from tests.providers.bedrock.helpers import (
 )
 
 from portkey_local import Portkey
-from portkey_local.model import DONE, Answer, Failure, Fault, Reply
+from portkey_local.model import DONE, Answer, Failure, Reply
 from portkey_local.testing import Loopback, Step
 
 USAGE = {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}
@@ -192,12 +192,32 @@ def test_why_an_answer_ended(stop, finish):
 
 
 @pytest.mark.parametrize("stop", ["malformed_model_output", "malformed_tool_use"])
-def test_what_bedrock_calls_malformed_is_a_failure(stop):
-    failure = decoded(answer(USE, stop=stop))
-    assert (failure.fault, failure.status) == (Fault.MALFORMED, 500)
-    chunks, reader = events_of(b"".join(stream_of(answer(USE, stop=stop))))
-    assert chunks[-1]["error"]["status"] == 424
-    assert (reader.failed, reader.complete) == (True, False)
+@pytest.mark.parametrize(
+    ("blocks", "finish"), [((USE,), "tool_calls"), (({"text": "a"},), "stop"), ((), "stop")]
+)
+def test_what_bedrock_calls_malformed_is_what_there_is_of_it(stop, blocks, finish):
+    """Of nothing at all a fallback may make more."""
+    data = answer(*blocks, stop=stop)
+    reply = decoded(data)
+    choice = reply.data["choices"][0]
+    assert (choice["finish_reason"], choice["native_finish_reason"]) == (finish, stop)
+    chunks, reader = events_of(b"".join(stream_of(data)))
+    last = next(each for each in reversed(chunks) if each is not DONE and each["choices"])
+    assert last["choices"][0]["finish_reason"] == finish
+    assert last["choices"][0]["native_finish_reason"] == stop
+    assert reply.blocked is reader.blocked is (not blocks)
+
+
+def test_what_an_answer_leaves_out_is_not_missed():
+    bare = {"toolUse": {"toolUseId": "c", "name": "look"}}
+    thought = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": None}}}
+    data = answer(thought, bare, stop="tool_use")
+    del data["usage"]
+    told = decoded(data).data
+    message = told["choices"][0]["message"]
+    assert message["tool_calls"][0]["function"] == {"name": "look", "arguments": "{}"}
+    assert "signature" not in message["reasoning_details"][0]
+    assert "usage" not in told
 
 
 def test_what_a_filter_withheld_lets_a_fallback_move_on():

@@ -167,6 +167,20 @@ def test_results_are_merged_and_stand_first():
     ]
 
 
+def test_a_sound_in_a_result_is_named_as_dropped():
+    """Converse takes sounds in messages alone."""
+    sound = {"type": "input_audio", "input_audio": {"data": "QUJD", "format": "wav"}}
+    result = {
+        "role": "tool",
+        "tool_call_id": "c1",
+        "content": [{"type": "text", "text": "x"}, sound],
+    }
+    calls = {"role": "assistant", "tool_calls": [called("c1", "f", {})]}
+    made = packet(ask(user("go"), calls, result, model=PROFILE))
+    assert problems(made) == []
+    assert made.dropped == ("messages[2].content",)
+
+
 def test_ids_that_bedrock_refuses_are_mapped_alike_in_calls_and_results():
     odd = "call:" + "x" * 80
     calls = {"role": "assistant", "tool_calls": [called(odd, "f", {})]}
@@ -460,6 +474,7 @@ def test_settings_in_range_go_and_others_are_named():
     }  # fmt: skip
     assert made.dropped == ("seed", "logit_bias", "user")
     assert packet(ask(temperature=1.5, stop=[" ", "x"])).dropped == ("temperature", "stop")
+    assert packet(ask(max_tokens=0)).dropped == ("max_tokens",)
     assert packet(ask(temperature=0.5, top_p=0.5)).dropped == ("top_p",), "this Claude takes one"
     assert packet(ask(model=NOVA, temperature=0.5, top_p=0.5)).dropped == ()
 

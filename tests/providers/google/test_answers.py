@@ -7,10 +7,13 @@ from typing import Any
 
 import openai
 import pytest
+from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
 from portkey_local import Portkey
 from portkey_local.providers.google import Gemini
+from portkey_local.providers.google.tools import fitted
+from portkey_local.providers.native import withheld
 from portkey_local.providers.translating import (
     Translated,
 )
@@ -94,11 +97,100 @@ def test_why_an_answer_ended(parts, reason, finish):
     assert read_one(answer(candidate(*parts, reason=reason)), strict=False)[1] == own
 
 
-@pytest.mark.parametrize("reason", ["MALFORMED_FUNCTION_CALL", "OTHER", "SOMETHING_NEW", None])
-def test_an_answer_that_ended_badly_before_it_began_is_none(reason):
-    with pytest.raises(Unreadable):
-        read(answer(candidate(reason=reason)))
-    assert not streamed(answer(candidate(reason=reason)))[1].complete
+@pytest.mark.parametrize(
+    "reason", ["MALFORMED_FUNCTION_CALL", "NO_IMAGE", "OTHER", "SOMETHING_NEW", None]
+)
+@pytest.mark.parametrize("parts", [[], [{"text": "hm", "thought": True}], [{"text": ""}]])
+def test_an_answer_that_ended_badly_before_it_began_is_an_empty_one(reason, parts):
+    """Alone it is a completion, which says Google's reason; a fallback moves on from it."""
+    told = read(answer(candidate(*parts, reason=reason)))
+    choice = told["choices"][0]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("", "stop")
+    assert choice["native_finish_reason"] == (reason or "FINISH_REASON_UNSPECIFIED")
+    assert withheld(told)
+    chunks, reader = streamed(answer(candidate(*parts, reason=reason)))
+    assert reader.complete is reader.blocked is (reason is not None)
+    if reason is not None:
+        assert chunks[-2]["choices"][0]["native_finish_reason"] == reason
+
+
+@pytest.mark.parametrize("reason", ["STOP", "MAX_TOKENS"])
+def test_an_answer_of_nothing_that_ended_well_is_an_answer(reason):
+    told = read(answer({"finishReason": reason}))
+    assert not withheld(told)
+    assert "native_finish_reason" not in told["choices"][0]
+    assert not streamed(answer({"finishReason": reason}))[1].blocked
+
+
+def test_an_image_that_a_filter_stopped_at_is_an_answer():
+    parts = [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]
+    assert not withheld(read(answer(candidate(*parts, reason="IMAGE_SAFETY"))))
+    assert not streamed(answer(candidate(*parts, reason="IMAGE_SAFETY")))[1].blocked
+
+
+def test_what_is_null_is_not_there():
+    parts = [
+        {"text": "a", "functionCall": None, "thought": None, "thoughtSignature": None},
+        {"text": None, "functionCall": {"name": "look", "args": None, "id": None}},
+        {"inlineData": {"mimeType": None, "data": None}},
+        {},
+    ]
+    usage = {"promptTokenCount": 2, "candidatesTokenCount": None, "promptTokensDetails": [None]}
+    told = candidate(*parts, groundingMetadata=None, logprobsResult=None, index=None)
+    completion = read(answer(told, usageMetadata=usage, promptFeedback=None))
+    message = completion["choices"][0]["message"]
+    assert message["content"] == "a"
+    assert message["tool_calls"][0]["function"] == {"name": "look", "arguments": "{}"}
+    assert completion["usage"]["total_tokens"] == 2
+    chunks, reader = streamed(answer(told, usageMetadata=usage, promptFeedback=None))
+    assert reader.complete
+    assert chunks[0]["choices"][0]["delta"]["content"] == "a"
+
+
+def test_arguments_that_come_in_pieces_make_one_call():
+    """Vertex AI streams them so when `streamFunctionCallArguments` is set."""
+
+    def piece(*partial: Any, reason: str | None = None, **call: Any) -> dict[str, Any]:
+        told = {**call, **({"partialArgs": list(partial)} if partial else {})}
+        signed = {"thoughtSignature": "c2ln"} if "name" in call else {}
+        return answer(candidate({"functionCall": told, **signed}, reason=reason))
+
+    chunks, reader = streamed(
+        piece(name="look", willContinue=True),
+        piece({"jsonPath": "$.city", "stringValue": "Os", "willContinue": True}, willContinue=True),
+        piece({"jsonPath": "$.city", "stringValue": "lo"}, willContinue=True),
+        piece({"jsonPath": "$.days[0]['how many']", "numberValue": 3}, willContinue=True),
+        piece({"jsonPath": "$.days[1]", "nullValue": "NULL_VALUE"}, willContinue=True),
+        piece({"jsonPath": "$.now", "boolValue": False}, willContinue=True),
+        piece(),
+        answer(candidate({"functionCall": {"name": "look", "args": {}}})),
+    )
+    assert reader.complete
+    deltas = [each["choices"][0]["delta"] for each in chunks if each != "[DONE]"]
+    calls = [call for delta in deltas for call in delta.get("tool_calls", ())]
+    assert [call["index"] for call in calls] == [0, 1]
+    assert json.loads(calls[0]["function"]["arguments"]) == {
+        "city": "Oslo", "days": [{"how many": 3}, None], "now": False,
+    }  # fmt: skip
+    assert deltas[0]["reasoning_details"][0]["id"] == calls[0]["id"]
+
+
+@pytest.mark.parametrize("path", ["$", "city", "$.a[7]", "$[0]", "$.a.b[", "$.s.t", None, "$.s[0]"])
+def test_an_argument_whose_place_is_none_is_malformed(path):
+    pieces = [{"jsonPath": "$.s", "stringValue": "x"}, {"jsonPath": path, "stringValue": "y"}]
+    call = {"name": "look", "partialArgs": pieces}
+    assert streamed(answer(candidate({"functionCall": call})))[1].malformed
+
+
+@pytest.mark.parametrize("name", ["2nd_look", "-look"])
+def test_a_call_of_a_function_that_gemini_knows_by_another_name_has_its_own(name):
+    tools = [{"type": "function", "function": {"name": name}}]
+    told = [{"functionCall": {"name": fitted(name)}}]
+    message, _ = read_one(answer(candidate(*told)), tools=tools)
+    assert message["tool_calls"][0]["function"]["name"] == name
+    chunks, _ = streamed(answer(candidate(*told)), tools=tools)
+    called = chunks[0]["choices"][0]["delta"]["tool_calls"][0]
+    assert called["function"]["name"] == name
 
 
 def test_a_refused_prompt_is_a_completion_without_content():
@@ -111,7 +203,14 @@ def test_a_refused_prompt_is_a_completion_without_content():
     assert [chunk["choices"][0]["finish_reason"] for chunk in chunks[:-1]] == ["content_filter"]
     assert reader.blocked
     with pytest.raises(Unreadable):
-        read({"usageMetadata": USAGE})
+        read({})
+
+
+def test_an_answer_without_a_candidate_is_an_empty_one():
+    told = read({"usageMetadata": USAGE, "modelVersion": "g"})
+    assert told["choices"][0]["message"]["content"] == ""
+    assert told["usage"]["total_tokens"] == 5
+    assert withheld(told)
 
 
 def test_token_counts_have_openais_meaning():
@@ -143,6 +242,18 @@ def test_several_candidates_are_several_choices_with_ids_of_their_own():
         "call_r1_0",
         "call_r1_1_0",
     ]
+
+
+def test_the_choices_of_a_stream_begin_in_their_order():
+    """OpenAI's own client stumbles over a second choice where no first one has begun."""
+    second = candidate({"text": "b"}, index=1)
+    chunks, _ = streamed(answer(second), answer({"finishReason": "SAFETY"}), n=2)
+    assert [chunk["choices"][0]["index"] for chunk in chunks[:-1]] == [0, 1, 0, 1]
+    state = ChatCompletionStreamState()
+    for chunk in chunks[:-1]:
+        state.handle_chunk(ChatCompletionChunk.model_validate(chunk))
+    choices = state.current_completion_snapshot.choices
+    assert [choice.finish_reason for choice in choices] == ["content_filter", "stop"]
 
 
 def test_thoughts_and_signatures_are_details_that_go_back_where_they_were():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from portkey_local.model import Failure, Request, Target
 from portkey_local.providers.google import Gemini
 from portkey_local.providers.google.schema import cleaned
+from portkey_local.providers.native import NativeCodec
 
 OLD, NEW = "gemini-2.5-flash", "gemini-3-flash-preview"
 LOOK = {"type": "function", "function": {"name": "look", "parameters": {
@@ -176,6 +179,43 @@ def test_tool_choice_in_all_its_forms(choice, wanted):
     names = [each["name"] for each in told["tools"][0]["functionDeclarations"]]
     narrowed = isinstance(choice, dict) and choice.get("allowed_tools", {}).get("mode") == "auto"
     assert names == (["rest"] if narrowed else ["look", "rest"])
+
+
+def test_a_choice_of_one_of_the_vendors_own_tools_is_named_as_dropped():
+    choice = {"type": "function", "function": {"name": "googleSearch"}}
+    search = {"type": "function", "function": {"name": "googleSearch"}}
+    told = asked(tools=[LOOK, search], tool_choice=choice)
+    assert told.body["toolConfig"] == {"functionCallingConfig": {"mode": "AUTO"}}
+    assert told.dropped == ("tool_choice",)
+
+
+@pytest.mark.parametrize("name", ["2nd_look", "-look", "look up", "x" * 65])
+def test_a_function_whose_name_gemini_refuses_has_another_everywhere(name):
+    call = {"id": "c", "type": "function", "function": {"name": name, "arguments": "{}"}}
+    told = body(
+        messages=[
+            user(),
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": "7"},
+        ],
+        tools=[{"type": "function", "function": {"name": name}}, LOOK],
+        tool_choice={"type": "function", "function": {"name": name}},
+    )
+    named = told["tools"][0]["functionDeclarations"][0]["name"]
+    assert re.fullmatch(r"[A-Za-z_][\w.:-]{0,63}", named)
+    assert told["contents"][1]["parts"][0]["functionCall"]["name"] == named
+    assert told["contents"][2]["parts"][0]["functionResponse"]["name"] == named
+    assert told["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == [named]
+
+
+def test_the_result_of_an_old_function_call_has_its_id():
+    told = body(messages=[
+        user(),
+        {"role": "assistant", "content": None, "function_call": {"name": "rest", "arguments": "{}"}},
+        {"role": "function", "name": "rest", "content": "7"},
+    ])  # fmt: skip
+    call, result = (turn["parts"][0] for turn in told["contents"][1:])
+    assert call["functionCall"]["id"] == result["functionResponse"]["id"]
 
 
 def test_strict_functions_are_held_to_their_schema_where_the_model_can():
@@ -351,3 +391,16 @@ def test_a_model_is_named_in_the_path():
     assert asked("gemini-3-pro").path == "/models/gemini-3-pro:generateContent"
     assert asked("tunedModels/a?b").path == "/tunedModels/a%3Fb:generateContent"
     assert asked(stream=True).path == f"/models/{NEW}:streamGenerateContent?alt=sse"
+
+
+def test_a_schema_nested_too_deep_is_a_failure_and_no_crash():
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(5000):
+        schema = {"type": "array", "items": schema}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    asks = {"model": NEW, "messages": [user()], "tools": [tool]}
+    codec = NativeCodec(Gemini())
+    target = Target("config", "google", "https://google.test", codec)
+    failure = codec.encode(target, Request("POST", "/chat/completions", asks))
+    assert isinstance(failure, Failure)
+    assert failure.status == 400

@@ -107,6 +107,22 @@ def test_anthropics_models_get_their_own_language(provider):
     assert seen.json["messages"][0]["role"] == "user"
 
 
+def test_beta_features_of_claudes_are_a_header_of_its_calls_alone(provider):
+    provider.reset(lambda _: Step(json=CLAUDE))
+    created(provider, "anthropic.claude", extra_body={"anthropic_beta": ["a", "b"]})
+    with client(provider, anthropic_beta="c") as portkey:
+        for more in ({}, {"extra_body": {"anthropic_beta": "a"}}):
+            portkey.chat.completions.create(model="anthropic.claude", messages=MESSAGES, **more)
+        path = "/publishers/anthropic/models/claude-3:rawPredict"
+        portkey.post(path, cast_to=object, body={"messages": []})
+        seen = list(provider.received)
+        provider.reset(lambda _: Step(json=GEMINI))
+        portkey.chat.completions.create(model="gemini-2.5-flash", messages=MESSAGES)
+    told = [each.headers.get("anthropic-beta") for each in [*seen, *provider.received]]
+    assert told == ["a,b", "c", "c,a", "c", None]
+    assert not any("anthropic_beta" in each.json for each in seen)
+
+
 def test_anthropics_streams_are_read_too(provider):
     events = [
         {"type": "message_start", "message": {**CLAUDE, "content": [], "stop_reason": None}},

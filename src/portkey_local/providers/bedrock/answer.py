@@ -3,7 +3,8 @@
 Ground rules: pure functions. Texts are joined with nothing between them that the model did not
 say. The tool by which a form was asked for is never seen: its arguments are the content, and the
 texts around it are left out. Calls that Bedrock answers itself (its own tools) are not the
-caller's to answer, and are left out too. An answer that Bedrock calls malformed is a failure.
+caller's to answer, and are left out too. An answer that Bedrock calls malformed is what there is
+of it; a fallback moves on from one of which there is nothing.
 """
 
 from __future__ import annotations
@@ -12,13 +13,20 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from portkey_local.providers.completion import BEDROCK, completion, message, tool_call, usage
+from portkey_local.providers.completion import (
+    BEDROCK,
+    NATIVE_FINISH,
+    completion,
+    message,
+    tool_call,
+    usage,
+)
 from portkey_local.providers.vendor import (
     Ask,
     Unreadable,
 )
 
-__all__ = ["MALFORMED", "SERVER_TOOL", "completed", "counts", "detail", "finish_reason"]
+__all__ = ["SERVER_TOOL", "broken_off", "completed", "counts", "detail", "finish_reason"]
 
 FINISHES: Final[Mapping[str, str]] = {
     "content_filtered": "content_filter",
@@ -42,8 +50,6 @@ EXTRA: Final[Mapping[str, str]] = {  # what goes along beside OpenAI's fields
 def completed(data: Mapping[str, Any], ask: Ask, answer_tool: str | None) -> dict[str, Any]:
     """Return the chat completion of an answer."""
     reason = data["stopReason"]
-    if reason in MALFORMED:
-        raise Unreadable("an output of the model that Bedrock could not read")
     read = _Blocks(answer_tool)
     blocks = data["output"]["message"]["content"]
     if not isinstance(blocks, list):
@@ -60,14 +66,16 @@ def completed(data: Mapping[str, Any], ask: Ask, answer_tool: str | None) -> dic
     extra = {theirs: data[ours] for ours, theirs in EXTRA.items() if data.get(ours) is not None}
     if isinstance(tier := data.get("serviceTier"), Mapping):
         extra["service_tier"] = tier.get("type")
-    return completion(
+    told = completion(
         id=ask.made_id,
         created=int(ask.wall),
         model=ask.model,
         choices=[(said, finish_reason(reason, strict=ask.strict, calls=bool(read.calls)))],
-        usage=counts(data["usage"]),
+        usage=counts(data["usage"]) if data.get("usage") is not None else None,
         extra=extra,
     )
+    told["choices"][0] |= broken_off(reason)
+    return told
 
 
 class _Blocks:
@@ -87,8 +95,8 @@ class _Blocks:
                 self.texts.append(text)
             case {"toolUse": {"type": kind}} if kind == SERVER_TOOL:
                 pass
-            case {"toolUse": {"toolUseId": str(called), "name": str(name), "input": arguments}}:
-                self._call(called, name, arguments)
+            case {"toolUse": {"toolUseId": str(called), "name": str(name), **told}}:
+                self._call(called, name, told.get("input") or {})
             case {"reasoningContent": Mapping() as reasoning}:
                 self._think(reasoning)
             case {"citationsContent": {"content": list(parts)}}:
@@ -111,7 +119,8 @@ class _Blocks:
             return
         told = reasoning["reasoningText"]
         self.thoughts.append(told["text"])
-        signed = {"signature": told["signature"]} if "signature" in told else {}
+        signature = told.get("signature")
+        signed = {} if signature is None else {"signature": signature}
         self.details.append(detail(index, text=told["text"], **signed))
 
 
@@ -128,8 +137,13 @@ def finish_reason(reason: Any, *, strict: bool, calls: bool) -> str:
         raise Unreadable("a stop reason that is none")
     if not strict:
         return reason
-    told = FINISHES.get(reason, "stop")
+    told = "tool_calls" if reason in MALFORMED else FINISHES.get(reason, "stop")
     return "stop" if told == "tool_calls" and not calls else told
+
+
+def broken_off(reason: str | None) -> dict[str, Any]:
+    """Return Bedrock's word for an end that OpenAI has none for, if it is one."""
+    return {NATIVE_FINISH: reason} if reason in MALFORMED else {}
 
 
 def counts(told: Mapping[str, Any]) -> dict[str, Any]:

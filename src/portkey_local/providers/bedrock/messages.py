@@ -27,6 +27,7 @@ from portkey_local.providers.completion import BEDROCK, details_of
 __all__ = ["Conversation", "conversation"]
 
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+IN_RESULT: Final = frozenset({"document", "image", "searchResult", "text", "video"})
 UNFIT: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -165,7 +166,7 @@ class Conversation:
             told = f"call_{message.get('name')}"
         result: dict[str, Any] = {
             "toolUseId": waiting.pop(0) if (waiting := self._ids.get(told)) else fit_id(told),
-            "content": [each for each in self._said(message, place) if "cachePoint" not in each],
+            "content": self._shown(message, place),
         }
         if message.get("is_error") is True and self._model.tells_failures:
             result["status"] = "error"
@@ -177,6 +178,14 @@ class Conversation:
         results = (at for at, each in enumerate(content, 1) if "toolResult" in each)
         at = max(results, default=0)
         content[at:at] = blocks
+
+    def _shown(self, message: Mapping[str, Any], place: str) -> list[dict[str, Any]]:
+        """Return what a tool shows: a result takes fewer kinds of blocks than a message."""
+        blocks = [each for each in self._said(message, place) if "cachePoint" not in each]
+        kept = [each for each in blocks if IN_RESULT.issuperset(each)]
+        if len(kept) < len(blocks):
+            self.dropped.append(f"{place}.content")
+        return kept
 
     def _cached_result(self, message: Mapping[str, Any], place: str) -> list[dict[str, Any]]:
         parts = [message, *parts_of(message.get("content"))]

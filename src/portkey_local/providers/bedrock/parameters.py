@@ -196,10 +196,10 @@ def _unthought(messages: list[dict[str, Any]]) -> bool:
 
 def _infer(made: Parameters) -> None:
     limit = limit_of(made.body)
-    if limit is not None and not made.unbounded:
+    if limit is not None and limit > 0 and not made.unbounded:
         made.inference["maxTokens"] = limit
     elif limit is not None:
-        made.drop("max_tokens" if "max_completion_tokens" not in made.body else LIMIT)
+        made.drop("max_tokens" if made.body.get(LIMIT) is None else LIMIT)
     for name, field in (("temperature", "temperature"), ("top_p", "topP")):
         value = made.body.get(name)
         if value is None:

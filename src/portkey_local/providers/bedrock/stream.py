@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from portkey_local.providers.bedrock.answer import (
-    MALFORMED,
     SERVER_TOOL,
+    broken_off,
     counts,
     detail,
     finish_reason,
@@ -75,7 +75,9 @@ class ConverseTranslator:
         """Return the last chunks: why the answer ended, and the token counts."""
         last = self._flush()
         reason = finish_reason(self._reason, strict=self._ask.strict, calls=self._calls > 0)
-        last.append(self._chunks.delta(self._first({}), finish=reason))
+        end = self._chunks.delta(self._first({}), finish=reason)
+        end["choices"][0] |= broken_off(self._reason)
+        last.append(end)
         if self._ask.usage_wanted and self.usage is not None:
             last.append(self._chunks.usage(self.usage))
         return last
@@ -148,8 +150,6 @@ class ConverseTranslator:
         return self._say({"reasoning_details": [told]})
 
     def _finish(self, reason: Any) -> list[dict[str, Any]]:
-        if reason in MALFORMED:
-            return self._fail(stream_error("modelStreamErrorException", {"message": reason}))
         if not isinstance(reason, str):
             raise Unreadable("a stop reason that is none")
         self._reason = reason

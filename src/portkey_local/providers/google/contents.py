@@ -24,6 +24,7 @@ from portkey_local.providers.chat import (
     text_of,
 )
 from portkey_local.providers.completion import GOOGLE, details_of
+from portkey_local.providers.google.tools import fitted
 
 __all__ = ["Conversation", "conversation_of"]
 
@@ -143,7 +144,7 @@ def _answer(message: Mapping[str, Any], told: Conversation) -> list[Part]:
     for call in calls_of(message):
         told.names[call.id] = call.name
         named = {"id": call.id} if call.id else {}
-        part: Part = {"functionCall": {**named, "name": call.name, "args": call.arguments}}
+        part: Part = {"functionCall": {**named, "name": fitted(call.name), "args": call.arguments}}
         if (signature := signatures.get(call.id)) is not None:
             part["thoughtSignature"] = signature
         elif first:
@@ -187,14 +188,16 @@ def _thought(text: Any, signature: Any) -> list[Part]:
 def _result(message: Mapping[str, Any], told: Conversation, where: str) -> list[Part]:
     """Return a tool's result, and after it what the tool shows."""
     call, content = message.get("tool_call_id"), message.get("content")
+    if call is None and message.get("role") == "function":  # which answers the old `function_call`
+        call = f"call_{message.get('name')}"
     parts = [] if isinstance(content, str) else _heard(content, told, where)
     shown = [part for part in parts if "text" not in part]
     named = {"id": call} if isinstance(call, str) and call else {}
     name = told.names.get(call) if isinstance(call, str) else None
-    function = name or message.get("name") or call or "function"
+    function = fitted(str(name or message.get("name") or call or "function"))
     response = _response(text_of(content))
     return [
-        {"functionResponse": {**named, "name": str(function), "response": response}},
+        {"functionResponse": {**named, "name": function, "response": response}},
         *shown,
     ]
 

@@ -13,15 +13,17 @@ from portkey_local.model import ServerEvent
 from portkey_local.providers.completion import Chunks
 from portkey_local.providers.google.answer import (
     Voice,
+    broken_off,
     counted,
     finish_of,
     logprobs_of,
+    refused,
     voice_id,
     withheld,
 )
 from portkey_local.providers.google.citations import citations_of
 from portkey_local.providers.google.errors import error_of
-from portkey_local.providers.google.tools import form_of
+from portkey_local.providers.google.tools import form_of, renamed
 from portkey_local.providers.sse import SseReader
 from portkey_local.providers.vendor import (
     Ask,
@@ -43,6 +45,7 @@ class GeminiTranslator:
         self.usage: Mapping[str, Any] | None = None
         self._ask = ask
         self._form = form_of(ask.body)
+        self._names = renamed(ask.body)
         self._chunks = Chunks(ask.made_id, int(ask.wall), ask.model)
         self._voices: dict[int, Voice] = {}
         self._reasons: dict[int, Any] = {}
@@ -63,15 +66,18 @@ class GeminiTranslator:
         self._note(data)
         chunks = []
         for place, candidate in enumerate(data.get("candidates") or ()):
-            chunks += self._hear(candidate.get("index", place), candidate)
+            index = candidate.get("index")
+            chunks += self._hear(place if index is None else index, candidate)
         self.complete = self._blocked is not None or self._all_ended()
         return chunks
 
     def _all_ended(self) -> bool:
         """Whether every candidate that was asked for has told why it ended."""
+        return len(self._reasons) >= self._wanted()
+
+    def _wanted(self) -> int:
         asked = self._ask.body.get("n")
-        wanted = max(len(self._voices), asked if isinstance(asked, int) else 1, 1)
-        return len(self._reasons) >= wanted
+        return max(len(self._voices), asked if isinstance(asked, int) else 1, 1)
 
     def _note(self, data: Mapping[str, Any]) -> None:
         """Keep what an event says of the whole answer."""
@@ -80,7 +86,7 @@ class GeminiTranslator:
         if data.get("modelVersion"):
             self._chunks.model = str(data["modelVersion"])
         self.usage = counted(data.get("usageMetadata")) or self.usage
-        if not self._voices and "blockReason" in (data.get("promptFeedback") or ()):
+        if not self._voices and refused(data):
             self._blocked = withheld(data)
 
     def _hear(self, index: int, candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -88,7 +94,7 @@ class GeminiTranslator:
         if voice is None:
             if type(index) is not int:
                 raise Unreadable("a candidate whose place is no number")
-            voice = Voice(voice_id(self._chunks.id, index), self._form)
+            voice = Voice(voice_id(self._chunks.id, index), self._form, self._names)
             self._voices[index] = voice
         delta = voice.read((candidate.get("content") or {}).get("parts"))
         text = self._texts[index] = self._texts.get(index, "") + delta.get("content", "")
@@ -99,9 +105,15 @@ class GeminiTranslator:
         logprobs = logprobs_of(candidate)
         if not delta and not logprobs:
             return []
+        before = self._before(index)
         chunk = self._chunks.delta(self._first(index, delta), index=index)
         chunk["choices"][0]["logprobs"] = logprobs
-        return [chunk]
+        return [*before, chunk]
+
+    def _before(self, index: int) -> list[dict[str, Any]]:
+        """Begin the choices before one: OpenAI's own client stumbles over any other order."""
+        silent = [each for each in range(min(index, self._wanted())) if each not in self._begun]
+        return [self._chunks.delta(self._first(each, {}), index=each) for each in silent]
 
     def _first(self, index: int, delta: dict[str, Any]) -> dict[str, Any]:
         """Return a delta, with the role if it is the first of a choice."""
@@ -118,13 +130,17 @@ class GeminiTranslator:
         }
         if not ends and self._blocked is not None:
             ends = {0: self._blocked[1]}
-        last = [
-            self._chunks.delta(self._last(index, finish), finish=finish, index=index)
-            for index, finish in ends.items()
-        ]
+        last = [self._end(index, finish) for index, finish in ends.items()]
         if self.usage is not None and self._ask.usage_wanted:
             last.append(self._chunks.usage(self.usage))
         return last
+
+    def _end(self, index: int, finish: str) -> dict[str, Any]:
+        """Return the last chunk of a choice."""
+        chunk = self._chunks.delta(self._last(index, finish), finish=finish, index=index)
+        if index in self._voices:
+            chunk["choices"][0] |= broken_off(self._reasons[index], self._voices[index])
+        return chunk
 
     def _last(self, index: int, finish: str) -> dict[str, Any]:
         """Return the last delta of a choice: what it cites; the role, if it has said nothing."""

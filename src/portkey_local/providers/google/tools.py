@@ -10,17 +10,21 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 
+from portkey_local.model import EMPTY
 from portkey_local.providers.chat import Choice, Function, choice_of, format_of, functions_of
 from portkey_local.providers.google.schema import cleaned
 
-__all__ = ["Form", "Tools", "form_of", "generation", "tools_of"]
+__all__ = ["Form", "Tools", "fitted", "form_of", "generation", "renamed", "tools_of"]
 
 VERSION: Final = re.compile(r"gemini-(\d+(?:\.\d+)?)")
 LATEST: Final = 3.0  # what an alias such as gemini-flash-latest stands for
 OLDEST: Final = 2.0
 UNION: Final = 3.0  # the first with JSON mode beside functions, and with functions held to schemas
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
+UNFIT: Final = re.compile(r"[^A-Za-z0-9_.:-]")
 ANSWER: Final = "give_answer"
 TEXT: Final = {"type": "string", "description": "The answer: the text of one JSON object."}
 UNSAYING: Final = frozenset({"$schema", "description", "title", "type"})  # of no parameter's form
@@ -45,6 +49,26 @@ def generation(model: str) -> float:
     if found is not None:
         return float(found[1])
     return LATEST if model.endswith("-latest") else OLDEST
+
+
+def fitted(name: str) -> str:
+    """Return a function's name as Gemini takes it: no digit or dash first, and not too long.
+
+    >>> fitted("look_up"), fitted("2nd_look")
+    ('look_up', '_2nd_look_42474d33')
+    """
+    if NAME.fullmatch(name):
+        return name
+    mark = sha256(name.encode("utf-8", "replace")).hexdigest()[:8]
+    return f"_{UNFIT.sub('_', name)[:54]}_{mark}"
+
+
+def renamed(body: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the caller's names of the functions that Gemini knows by another."""
+    if not body.get("tools") and not body.get("functions"):
+        return EMPTY
+    names = (each.name for each in functions_of(body)[0])
+    return {fitted(name): name for name in names if not NAME.fullmatch(name)}
 
 
 @dataclass(slots=True)
@@ -152,7 +176,7 @@ def _place(body: Mapping[str, Any], tool: Any) -> int:
 
 
 def _declared(function: Function) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": function.name}
+    told: dict[str, Any] = {"name": fitted(function.name)}
     if function.description:
         told["description"] = function.description
     if any(value and key not in UNSAYING for key, value in function.parameters.items()):
@@ -184,7 +208,11 @@ def _calling(
         only = {"allowedFunctionNames": [form.name]} if choice.mode == "none" else {}
         return {"mode": "ANY", **only}
     if choice.mode == "required":
-        names = {"allowedFunctionNames": list(choice.names)} if choice.names else {}
+        known = [fitted(each.name) for each in functions if each.name in choice.names]
+        if choice.names and not known:  # one of the vendor's own tools, which cannot be forced
+            dropped.append("tool_choice")
+            return {"mode": "AUTO"}
+        names = {"allowedFunctionNames": known} if known else {}
         return {"mode": "ANY", **names}
     if choice.mode == "none":
         return {"mode": "NONE"}
