@@ -136,6 +136,21 @@ def test_strict_tools_are_bound_where_the_model_can_be():
     assert older["dropped"] == ("tools[0].strict",)
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"n": {"type": "integer"}}},
+        {"anyOf": [{"type": "object", "properties": {"n": {"type": "integer"}}}]},
+        {"$ref": "#/$defs/n", "$defs": {"n": {"type": "object", "properties": {"n": {}}}}},
+    ],
+)
+def test_a_strict_tool_whose_schema_is_not_said_to_be_an_object_s_becomes_one(schema):
+    made = asked(tools=[{"type": "function", "function": {
+        "name": "f", "strict": True, "parameters": schema}}])  # fmt: skip
+    assert made["tools"][0]["input_schema"]["type"] == "object"
+    assert made["dropped"] == ("tools[0].strict",)
+
+
 def test_tools_of_anthropic_pass_and_those_of_openai_alone_do_not():
     search = {"type": "web_search_20250305", "name": "web_search"}
     made = asked(tools=[search, {"type": "web_search_preview"}])
