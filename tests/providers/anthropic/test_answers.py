@@ -150,6 +150,21 @@ def test_a_refusal_without_a_word_is_blocked():
     assert accumulated(streamed(reply))["choices"][0]["message"]["refusal"] == "I cannot."
 
 
+def test_a_refusal_without_a_word_is_blocked_whatever_the_strictness():
+    reply = message(stop="refusal")
+    assert decoded(json.dumps(reply).encode(), target=LOOSE).blocked
+    reader = CODEC.reader(LOOSE, chat(stream=True), WALL)
+    reader.feed(streamed(reply))
+    assert reader.blocked
+
+
+def test_counts_that_are_null_are_not_told():
+    counts = {**USAGE, "cache_read_input_tokens": None, "cache_creation_input_tokens": None}
+    reply = message(text("a"), usage=counts)
+    assert "prompt_tokens_details" not in plain(reply)["usage"]
+    assert told(plain(reply)) == told(accumulated(streamed(reply)))
+
+
 def test_thinking_and_its_signatures():
     thought = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
     hidden = {"type": "redacted_thinking", "data": "ZGF0YQ"}

@@ -68,6 +68,18 @@ def test_ids_are_made_fit_and_unique():
     assert len(set(used)) == 2
 
 
+def test_calls_of_one_turn_that_share_an_id_are_answered_in_their_order():
+    """Some hosts give every call the same id, and their answers are fed back to others."""
+    twice = [calling("a", "a"), result("a", "one"), result("a", "two")]
+    made = asked(HI, *twice, *twice, tools=[TOOL])
+    turns = made["messages"]
+    for calls, results in ((turns[1], turns[2]), (turns[3], turns[4])):
+        used = [block["id"] for block in calls["content"]]
+        known = [block["tool_use_id"] for block in results["content"]]
+        assert used == known
+        assert [block["content"][0]["text"] for block in results["content"]] == ["one", "two"]
+
+
 def test_calls_without_tools_are_declared():
     made = asked(HI, calling("a"), result("a"))
     assert [tool["name"] for tool in made["tools"]] == ["f"]
@@ -134,6 +146,21 @@ def test_strict_tools_are_bound_where_the_model_can_be():
     older = asked(tools=[strict], model="claude-3-7-sonnet-latest")
     assert older["tools"][0]["input_schema"] == SCHEMA
     assert older["dropped"] == ("tools[0].strict",)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"n": {"type": "integer"}}},
+        {"anyOf": [{"type": "object", "properties": {"n": {"type": "integer"}}}]},
+        {"$ref": "#/$defs/n", "$defs": {"n": {"type": "object", "properties": {"n": {}}}}},
+    ],
+)
+def test_a_strict_tool_whose_schema_is_not_said_to_be_an_object_s_becomes_one(schema):
+    made = asked(tools=[{"type": "function", "function": {
+        "name": "f", "strict": True, "parameters": schema}}])  # fmt: skip
+    assert made["tools"][0]["input_schema"]["type"] == "object"
+    assert made["dropped"] == ("tools[0].strict",)
 
 
 def test_tools_of_anthropic_pass_and_those_of_openai_alone_do_not():

@@ -62,7 +62,8 @@ def completion(data: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
         details=read.details,
         refusal=refusal_of(data),
     )
-    finish = finish_of(data.get("stop_reason"), ask, called=bool(read.calls))
+    called = bool(read.calls)
+    finish = finish_of(data.get("stop_reason"), ask, called=called, said=called or bool(text))
     return openai.completion(
         id=word(data.get("id") or ask.made_id),
         created=int(ask.wall),
@@ -114,12 +115,17 @@ def hidden_tool(ask: Ask) -> str | None:
     return ANSWER if form is not None and form.hidden else None
 
 
-def finish_of(reason: Any, ask: Ask, *, called: bool) -> str:
-    """Return why an answer ended; `called` tells whether it has calls that the caller sees."""
+def finish_of(reason: Any, ask: Ask, *, called: bool, said: bool) -> str:
+    """Return why an answer ended.
+
+    `called` tells whether it has calls that the caller sees, `said` whether it has anything. Of a
+    refusal that says nothing OpenAI's word is told always: a fallback goes by it.
+    """
     reason = reason if isinstance(reason, str) else "end_turn"
     if reason == "tool_use" and not called:
         reason = "end_turn"  # it was the hidden tool
-    return FINISHES.get(reason, "stop") if ask.strict else reason
+    told = FINISHES.get(reason, "stop")
+    return told if ask.strict or (told == "content_filter" and not said) else reason
 
 
 def refusal_of(data: Mapping[str, Any]) -> str | None:
@@ -143,8 +149,8 @@ def counted(usage: Any) -> dict[str, Any] | None:
     return openai.usage(
         _count(usage, "input_tokens") + read + written,
         _count(usage, "output_tokens"),
-        cached=read if "cache_read_input_tokens" in usage else None,
-        written=written if "cache_creation_input_tokens" in usage else None,
+        cached=None if usage.get("cache_read_input_tokens") is None else read,
+        written=None if usage.get("cache_creation_input_tokens") is None else written,
         reasoning=reasoning if isinstance(reasoning, int) else None,
     )
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["closed", "open_object"]
+__all__ = ["closed", "is_object", "open_object"]
 
 KEPT: Final = frozenset(
     {"$ref", "const", "default", "description", "enum", "required", "title", "type"}
@@ -121,13 +121,18 @@ def _references(schema: Any) -> set[str]:
     return set()
 
 
+def is_object(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema says of itself that it is an object's, without branches at the top."""
+    return schema.get("type") == "object" and not any(name in schema for name in BRANCHES)
+
+
 def open_object(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a tool's schema as any model takes it: an object, without branches at the top.
 
     Branches are joined into one object that requires what all of them do, and are told to the
     model in its description.
     """
-    if schema.get("type") == "object" and not any(name in schema for name in BRANCHES):
+    if is_object(schema):
         return schema
     branches = [
         branch

@@ -59,6 +59,7 @@ class MessageStream:
         self._held: list[str] = []
         self._answered = False
         self._said = False
+        self._spoken = False  # whether content, or a tool call, has been said
         self._details = 0
         self._calls = 0
         self._end: dict[str, Any] = {}
@@ -94,7 +95,9 @@ class MessageStream:
             last.append(self._say({"refusal": refusal}))
         if not self._said:
             last.append(self._say({"content": ""}))
-        reason = finish_of(self._end.get("stop_reason"), self._ask, called=self._calls > 0)
+        reason = finish_of(
+            self._end.get("stop_reason"), self._ask, called=self._calls > 0, said=self._spoken
+        )
         last.append(self._chunks.delta({}, finish=reason))
         if self._ask.usage_wanted and self._counts:
             last.append(self._chunks.usage(counted(self._counts) or {}))
@@ -122,6 +125,8 @@ class MessageStream:
         if not self._said:
             self._said = True
             delta = {"role": "assistant", **delta}
+        if not self._spoken:
+            self._spoken = bool(delta.get("content") or delta.get("tool_calls"))
         return self._chunks.delta(delta)
 
     # --- its blocks

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from portkey_local.providers.anthropic.models import Model
-from portkey_local.providers.anthropic.schemas import closed, open_object
+from portkey_local.providers.anthropic.schemas import closed, is_object, open_object
 from portkey_local.providers.chat import Choice, Function, choice_of, format_of, functions_of
 
 __all__ = ["Form", "Offer", "form_of", "offer"]
@@ -145,7 +145,8 @@ def _tool(function: Function, body: Mapping[str, Any], model: Model, told: Offer
     schema = function.parameters
     if not schema.get("properties"):  # a tool without parameters is closed already
         schema = {"additionalProperties": False, **schema}
-    strict = closed(schema) if function.strict and model.structured else None
+    bound = function.strict and model.structured and is_object(schema)
+    strict = closed(schema) if bound else None
     tool["input_schema"] = open_object(function.parameters) if strict is None else strict
     if strict is not None:
         tool["strict"] = True

@@ -84,6 +84,7 @@ class _Teller:
         self.told = told
         self._ids: dict[str, str] = {}
         self._used: set[str] = set()
+        self._waiting: dict[str, list[str]] = {}  # a turn's own ids -> those of calls unanswered
 
     def tell(self, message: Mapping[str, Any], place: str) -> None:
         role = message.get("role")
@@ -118,6 +119,7 @@ class _Teller:
             _with_cache(blocks[-1], message)
         if "reasoning_details" in message:
             blocks = thoughts(message) + blocks
+        self._waiting = {}
         if message.get("audio") is not None:
             self.told.dropped.append(f"{place}.audio")
         for call in calls_of(message):
@@ -158,9 +160,13 @@ class _Teller:
             fit, number = f"{wanted[:56]}_{number}", number + 1
         self._used.add(fit)
         self._ids[id] = fit
+        self._waiting.setdefault(id, []).append(fit)
         return fit
 
     def _known_id(self, id: str) -> str:
+        """Return the id of the call that a result answers; where calls share one, in their order."""
+        if waiting := self._waiting.get(id):
+            return waiting.pop(0)
         return self._ids.get(id) or _fit(id)
 
     # --- contents
