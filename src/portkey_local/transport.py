@@ -21,7 +21,7 @@ from portkey_local.providers.native import (
     NativeCodec,
     translated,
 )
-from portkey_local.providers.openai import EVENT_STREAM, encode_json
+from portkey_local.providers.openai import EVENT_STREAM, encode_json, redact
 from portkey_local.providers.sse import decode_json, sse_bytes
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ def response_headers(call: Call, outcome: Outcome) -> dict[str, str]:
         for name, value in (answer.headers.items() if answer else ())
         if name not in RESPONSE_DROPPED and not name.startswith("x-portkey-")
     }
+    if isinstance(outcome, Failure) and outcome.target is not None:
+        kept = {name: redact(value, outcome.target) for name, value in kept.items()}
     told = facts(call, outcome)
     if call.metadata:
         told["x-portkey-metadata"] = json.dumps(dict(call.metadata), default=str)

@@ -75,7 +75,7 @@ def target_of(node: Config, path: str, environment: Mapping[str, str] = EMPTY) -
         url=spoken.url.rstrip("/"),
         codec=spoken.codec,
         headers=headers,
-        secrets=_secrets(key, settings.fields),
+        secrets=_secrets(key, settings.fields, spoken.headers),
         override=node.override_params,
         idle_timeout=node.stream_idle_timeout / 1000 or float("inf"),
         forward=tuple(name.lower() for name in node.forward_headers or ()),
@@ -112,9 +112,12 @@ def _placed(row: Provider, settings: Settings) -> str:
     return (row.base_url or "").format_map(named)
 
 
-def _secrets(key: str | None, fields: Mapping[str, Any]) -> tuple[str, ...]:
+def _secrets(
+    key: str | None, fields: Mapping[str, Any], headers: Mapping[str, str]
+) -> tuple[str, ...]:
     """Return what must never be quoted from a provider's words."""
-    known = (key, *(fields.get(name) for name in SECRET_FIELDS))
+    token = headers.get("authorization", "").removeprefix("Bearer ")  # the environment's, maybe
+    known = dict.fromkeys((key, *(fields.get(name) for name in SECRET_FIELDS), token))
     return tuple(text for text in known if isinstance(text, str) and len(text) >= SECRET_LENGTH)
 
 

@@ -129,7 +129,8 @@ class AsyncDriver:
         if reply.stream.failed:
             return notes.broken_off(reply.target, StreamBroken("an error event came"))
         stream = AsyncGatheredStream(call, reply.target, reply.answer, events)
-        return Reply(reply.target, reply.answer, events, stream, reply.retries)
+        blocked = reply.stream.blocked
+        return Reply(reply.target, reply.answer, events, stream, reply.retries, blocked)
 
     async def _fetch(self, packet: Packet, seconds: float) -> Answer | Failure:
         deadline = self.clock() + seconds

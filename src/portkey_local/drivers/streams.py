@@ -51,6 +51,11 @@ class _Stream:
         """Whether the last event has been read."""
         return self._reader.ended and not self._pending
 
+    @property
+    def blocked(self) -> bool:
+        """Whether the vendor's safety filter has withheld all that was to be said so far."""
+        return self._reader.blocked
+
     def prepend(self, event: ServerEvent) -> None:
         """Put an event of ours before those that follow."""
         self._pending.appendleft(event)

@@ -35,7 +35,17 @@ from portkey_local.effects import (
     Store,
     T,
 )
-from portkey_local.model import Answer, Call, Failure, Outcome, Packet, Reply, ServerEvent, Target
+from portkey_local.model import (
+    Answer,
+    Call,
+    Failure,
+    Outcome,
+    Packet,
+    Reply,
+    ServerEvent,
+    Signer,
+    Target,
+)
 from portkey_local.wire.contract import Response, Wire, WireError, WireTimeout
 
 
@@ -130,7 +140,8 @@ class SyncDriver:
         if reply.stream.failed:
             return notes.broken_off(reply.target, StreamBroken("an error event came"))
         stream = GatheredStream(call, reply.target, reply.answer, events)
-        return Reply(reply.target, reply.answer, events, stream, reply.retries)
+        blocked = reply.stream.blocked
+        return Reply(reply.target, reply.answer, events, stream, reply.retries, blocked)
 
     def _fetch(self, packet: Packet, seconds: float) -> Answer | Failure:
         deadline = self.clock() + seconds
@@ -179,7 +190,10 @@ class SyncDriver:
         if isinstance(packet, Failure):
             return packet
         notes.encoded(call, target, packet)
-        return packet if target.signer is None else target.signer.sign(target, packet)
+        signer = target.signer
+        if signer is None or signer.ready():
+            return packet if signer is None else signer.sign(target, packet)
+        return _signed(signer, target, packet, call.deadline - self.clock())
 
     def _exchange(self, call: Call, target: Target, packet: Packet) -> Outcome:
         response = self.wire.open(packet, call.deadline)
@@ -233,6 +247,18 @@ class SyncDriver:
             return failure
         stream = EventStream(call, target, response, reader, events)
         return Reply(target, response.head, stream=stream, blocked=reader.blocked)
+
+
+def _signed(signer: Signer, target: Target, packet: Packet, seconds: float) -> Packet | Failure:
+    """Sign a message in, in a thread: what a vendor's library asks cannot be told when to stop."""
+    ended: list[Packet | Failure] = []
+    thread = threading.Thread(target=lambda: ended.append(signer.sign(target, packet)), daemon=True)
+    thread.start()
+    thread.join(min(max(0.0, seconds), threading.TIMEOUT_MAX))
+    if not ended:
+        msg = "no sign-in in time"
+        raise WireTimeout(msg)
+    return ended[0]
 
 
 async def _timed(work: Coroutine[Any, Any, Any], seconds: float) -> Any:

@@ -47,9 +47,9 @@ class Breaker:
                 call.report("circuit.half_open", self.target, reason="this attempt is the probe")
             outcome = yield from self.inner.route(call)
         finally:
-            if outcome is None or unsent(outcome):  # cancelled, or nothing learnt of the target
+            if outcome is None or self.unsent(outcome):  # cancelled, or nothing learnt
                 self.state.abandon(entered)
-        if not unsent(outcome):
+        if not self.unsent(outcome):
             failed = self.failed(outcome)
             change = self.state.leave(entered, call.clock(), failed=failed)
             if change is not None:
@@ -65,7 +65,10 @@ class Breaker:
             return outcome.status in self.failure_status_codes
         return outcome.status > SERVER_FAULTS_ABOVE or fault is Fault.TIMEOUT
 
+    def unsent(self, outcome: Outcome) -> bool:
+        """Whether an outcome was decided before anything was sent, and so tells nothing.
 
-def unsent(outcome: Outcome) -> bool:
-    """Whether an outcome was decided before anything was sent."""
-    return isinstance(outcome, Failure) and outcome.fault is Fault.ROUTING
+        A sign-in that failed speaks against the target only where its 401 is listed.
+        """
+        fault = outcome.fault if isinstance(outcome, Failure) else None
+        return fault is Fault.ROUTING or (fault is Fault.SIGN_IN and not self.failed(outcome))

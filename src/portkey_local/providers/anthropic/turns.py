@@ -164,7 +164,7 @@ class _Teller:
         return fit
 
     def _known_id(self, id: str) -> str:
-        """Return the id of the call that a result answers; where calls share one, in their order."""
+        """Return the id of the call that a result answers; calls that share one, in their order."""
         if waiting := self._waiting.get(id):
             return waiting.pop(0)
         return self._ids.get(id) or _fit(id)

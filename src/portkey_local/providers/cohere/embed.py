@@ -59,8 +59,8 @@ def _vectors(told: Any) -> list[Any]:
     """Return one kind of the embeddings that came; OpenAI's own kinds first."""
     if isinstance(told, list):  # as they were before there were several kinds
         return told
-    kinds = [*(kind for kind in FIRST if told.get(kind)), *told]
-    vectors = told[kinds[0]]
+    kinds = (kind for kind in (*FIRST, *told) if told.get(kind) is not None)
+    vectors = told[next(kinds)]
     if not isinstance(vectors, list):
         raise TypeError("no list of embeddings")
     return vectors
