@@ -28,6 +28,8 @@ def stage(provider: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(f"portkey_local.{module}.PROVIDERS", rows)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-readme")
     monkeypatch.setenv("GROQ_API_KEY", "gsk-readme")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "key-of-the-readme")
+    monkeypatch.setenv("GEMINI_API_KEY", "key-of-the-readme")
     home = tmp_path / "home"
     home.mkdir()
     (home / "keys.toml").write_text(next(text for language, text in BLOCKS if language == "toml"))
@@ -59,7 +61,7 @@ def test_the_error_it_shows_is_the_error_there_is(capsys: pytest.CaptureFixture[
 def test_every_event_is_in_the_table() -> None:
     """The README's table of events names what the source emits, and nothing else."""
     source = Path(__file__).resolve().parents[1] / "src" / "portkey_local"
-    kinds = "attempt|cache|circuit|condition|fallback|guardrail|retry|stream|target"
+    kinds = "attempt|cache|circuit|condition|fallback|guardrail|parameters|retry|stream|target"
     pattern = re.compile(rf'"((?:{kinds})\.\w+|timeout)"')
     kernel = [source / "strategies", source / "policies", source / "drivers"]
     emitted = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -342,4 +343,22 @@ async def test_a_sign_in_that_fails_is_a_401_asynchronously(provider, unsigned):
     async with AsyncPortkey(config=keyless(provider)) as client:
         with pytest.raises(openai.AuthenticationError, match="no credentials here"):
             await client.chat.completions.create(**ASK)
+    assert provider.received == []
+
+
+class Slow(Nobody):
+    """Takes longer than anybody waits."""
+
+    def sign(self, target, packet):
+        time.sleep(1.0)
+        return packet
+
+
+def test_a_sign_in_is_bounded_by_the_calls_time(provider, unsigned, monkeypatch):
+    """A vendor's library cannot be told when to stop, so nobody waits for it."""
+    monkeypatch.setattr("portkey_local.compile.targets.signer_of", lambda *_: Slow())
+    begun = time.monotonic()
+    with Portkey(config=keyless(provider)) as client, pytest.raises(openai.APITimeoutError):
+        client.chat.completions.create(**ASK, timeout=0.1)
+    assert time.monotonic() - begun < 0.9
     assert provider.received == []
