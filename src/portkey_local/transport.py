@@ -17,11 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.engine import Engine, Plan, facts
 from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Request, ServerEvent
-from portkey_local.providers.native import (
-    NativeCodec,
-    translated,
-)
-from portkey_local.providers.openai import EVENT_STREAM, encode_json, redact
+from portkey_local.providers.openai import EVENT_STREAM, OpenAICodec, encode_json, redact
 from portkey_local.providers.sse import decode_json, sse_bytes
 
 if TYPE_CHECKING:
@@ -128,6 +124,10 @@ def response_headers(call: Call, outcome: Outcome) -> dict[str, str]:
 
 def retold(call: Call, reply: Reply) -> bool:
     """Whether a reply is not in the vendor's own words, but in OpenAI's."""
+    if type(reply.target.codec) is OpenAICodec:
+        return False
+    from portkey_local.providers.native import NativeCodec, translated
+
     return isinstance(reply.target.codec, NativeCodec) and translated(call.request)
 
 

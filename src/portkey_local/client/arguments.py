@@ -18,7 +18,6 @@ from openai import NotGiven, Omit
 
 from portkey_local.client.vendors import FIELDS, VendorArguments
 from portkey_local.client.wanted import WANTED
-from portkey_local.config.problems import shown
 from portkey_local.effects import Cache
 from portkey_local.engine import Options, metadata_of
 from portkey_local.errors import ConfigError
@@ -275,6 +274,8 @@ def _single(config: Any) -> dict[str, Any] | None:
 
 def _milliseconds(name: str, seconds: Any) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
+        from portkey_local.config.problems import shown  # pydantic's models are slow to make
+
         raise ConfigError(name, f"{shown(seconds)} is not a number of seconds")
     if seconds > SECONDS_LIMIT:
         from portkey_local.config import warn
