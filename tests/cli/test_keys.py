@@ -102,6 +102,11 @@ def test_further_fields_are_checked_and_stored(run, home):
         (("x", "--provider", "openai"), "schlüssel-1234", "no HTTP header"),
         (("x", "--provider", "openai", "--set", "retyr=1"), KEY, "retry"),
         (("x", "--provider", "openai", "--set", "api_key=sk-1"), KEY, "other than the key's own"),
+        (
+            ("x", "--provider", "bedrock", "--set", "aws_secret_access_key=sk-0123"),
+            KEY,
+            "is a secret",
+        ),
         (("x", "--provider", "openai", "--keyring"), KEY, "portkey-local[keyring]"),
     ],
     ids=str,

@@ -151,14 +151,25 @@ def _entry(
     if host is not None:
         entry["custom_host"] = host
     for field in fields:
-        key, equals, value = field.partition("=")
-        if not equals or key in {"api_key", "keyring", "provider"}:
-            raise ConfigError("--set", "takes field=value, for fields other than the key's own")
-        entry[key] = _value(value)
+        key, value = _further(field, path)
+        entry[key] = value
     config = load(entry, quiet=True)
     if problems := provider_problems(config, known=PROVIDERS, closed=CLOSED, nearest=nearest):
         raise ConfigError("--provider", problems[0][1])
     return entry
+
+
+def _further(field: str, path: Path) -> tuple[str, Any]:
+    """Return the name and the value of a `--set`. Raises ConfigError, for a secret too."""
+    from portkey_local.config import SECRET_FIELDS
+    from portkey_local.errors import ConfigError
+
+    key, equals, value = field.partition("=")
+    if not equals or key in {"api_key", "keyring", "provider"}:
+        raise ConfigError("--set", "takes field=value, for fields other than the key's own")
+    if key in SECRET_FIELDS:
+        raise ConfigError("--set", f"{key} is a secret: write it into {path} yourself")
+    return key, _value(value)
 
 
 def _value(text: str) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from portkey_local.config import VENDOR_FIELDS, Config
+from portkey_local.config import SECRET_FIELDS, VENDOR_FIELDS, Config
 from portkey_local.errors import ConfigError
 from portkey_local.model import EMPTY, Signer, Target
 from portkey_local.providers.languages import Settings, Spoken, WrongSetting, speak
@@ -35,12 +35,6 @@ HEADER_FIELDS: Final[Mapping[str, str]] = {  # fields that go along as headers o
 }
 PLACE: Final = re.compile(r"[A-Za-z0-9._-]+")  # it becomes part of a host or a path
 SECRET_LENGTH: Final = 8  # a shorter key ("none", "EMPTY") is no secret, and stands in many a text
-SECRET_FIELDS: Final = (
-    "aws_secret_access_key",
-    "aws_session_token",
-    "azure_ad_token",
-    "azure_entra_client_secret",
-)
 
 
 def target_of(node: Config, path: str, environment: Mapping[str, str] = EMPTY) -> Target:
@@ -117,8 +111,9 @@ def _secrets(
 ) -> tuple[str, ...]:
     """Return what must never be quoted from a provider's words."""
     token = headers.get("authorization", "").removeprefix("Bearer ")  # the environment's, maybe
-    known = dict.fromkeys((key, *(fields.get(name) for name in SECRET_FIELDS), token))
-    return tuple(text for text in known if isinstance(text, str) and len(text) >= SECRET_LENGTH)
+    known = (key, *(fields.get(name) for name in SECRET_FIELDS), token)
+    texts = (text for text in known if isinstance(text, str) and len(text) >= SECRET_LENGTH)
+    return tuple(dict.fromkeys(texts))
 
 
 def _checked_key(key: str | None, path: str) -> str | None:

@@ -21,11 +21,12 @@ from portkey_local.config.models import (
 )
 from portkey_local.config.tree import breaker_of, check, inherit, leaves, provider_problems
 from portkey_local.config.unbuilt import NOT_BUILT
-from portkey_local.config.vendors import VENDOR_FIELDS
+from portkey_local.config.vendors import SECRET_FIELDS, VENDOR_FIELDS
 
 __all__ = [
     "DEFAULT_STREAM_IDLE_TIMEOUT",
     "NOT_BUILT",
+    "SECRET_FIELDS",
     "VENDOR_FIELDS",
     "Cache",
     "CacheMode",

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["VENDOR_FIELDS", "Frozen", "VendorFields"]
+__all__ = ["SECRET_FIELDS", "VENDOR_FIELDS", "Frozen", "VendorFields"]
 
 Hidden = Field(repr=False)
 Text = Annotated[str | None, Hidden]
@@ -120,3 +120,10 @@ class VendorFields(Frozen):
 
 
 VENDOR_FIELDS = frozenset(VendorFields.model_fields)
+SECRET_FIELDS = (  # those that hold a credential
+    "aws_secret_access_key",
+    "aws_session_token",
+    "azure_ad_token",
+    "azure_entra_client_secret",
+    "vertex_service_account_json",
+)
