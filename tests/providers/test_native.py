@@ -362,3 +362,24 @@ def test_a_sign_in_is_bounded_by_the_calls_time(provider, unsigned, monkeypatch)
         client.chat.completions.create(**ASK, timeout=0.1)
     assert time.monotonic() - begun < 0.9
     assert provider.received == []
+
+
+def test_a_sign_in_that_fails_closes_no_circuit(provider, unsigned):
+    """Nothing was sent, so nothing is known of the provider, unless 401 is listed."""
+    for listed, state in (({}, "closed"), ({"failure_status_codes": [401]}, "open")):
+        told = keyless(provider) | {"cb_config": {"failure_threshold": 1, **listed}}
+        with Portkey(config=told) as client:
+            with pytest.raises(openai.AuthenticationError):
+                client.chat.completions.create(**ASK)
+            status = client.router.status()["config"]
+            assert (status["state"], status["attempts"]) == (state, 0)
+
+
+def test_a_key_that_comes_back_in_a_header_is_not_shown(provider, toy):
+    """Of an answer that is not what it must be, too."""
+    key = "toy-key-0123456789"
+    provider.reset({"toy": [Step(json=[], headers={"x-echo": key})]})
+    told = config(provider) | {"api_key": key}
+    with Portkey(config=told) as client, pytest.raises(openai.APIError) as caught:
+        client.chat.completions.create(**ASK)
+    assert caught.value.response.headers["x-echo"] == "[redacted]"

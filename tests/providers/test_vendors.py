@@ -301,3 +301,26 @@ def test_a_translated_answer_is_kept_and_given_again_in_either_form(provider, ve
             answer = answer.parse() if raw else answer
             assert read(answer, stream=stream) == (TEXT, "stop")
     assert len(provider.received) == 1
+
+
+def held(provider: Loopback) -> dict[str, Any]:
+    """Return a fallback whose streams are held back until they are checked."""
+    words = {"words": ["rival"], "operator": "none"}
+    hook = {"default.contains": words, "on_stream": "buffer"}
+    return {**config(provider, ("google", "openai")), "output_guardrails": [hook]}
+
+
+def test_a_withheld_stream_moves_on_also_where_a_guardrail_holds_it(provider):
+    provider.reset(script(("google", "openai"), 0, stream=True))
+    with Portkey(config=held(provider)) as client:
+        answer = client.chat.completions.create(**ASK, stream=True)
+    assert answer.get_headers()["provider"] == "openai"
+
+
+@pytest.mark.anyio
+async def test_a_withheld_stream_that_is_held_moves_on_asynchronously(provider):
+    provider.reset(script(("google", "openai"), 0, stream=True))
+    async with AsyncPortkey(config=held(provider)) as client:
+        answer = await client.chat.completions.create(**ASK, stream=True)
+        await answer.close()
+    assert answer.get_headers()["provider"] == "openai"

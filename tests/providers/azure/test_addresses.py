@@ -284,3 +284,13 @@ def test_recorded_answers_of_deployments_and_of_the_v1_api(shared, provider):
         assert told.to_dict()["id"] == row["body"]["id"]
         (received,) = provider.received
         assert f"/{received.target}{received.path}" == row["path"]
+
+
+def test_a_token_of_the_environment_is_a_secret():
+    """It is never quoted, as a key is not."""
+    from portkey_local.compile.targets import target_of
+    from portkey_local.config import load
+
+    node = load({"provider": "azure-openai", "custom_host": HOST})
+    made = target_of(node, "config", {"AZURE_OPENAI_AD_TOKEN": "ey.0123456789"})
+    assert "ey.0123456789" in made.secrets
