@@ -396,3 +396,11 @@ async def test_recorded_answers_come_out_whole_asynchronously(shared, provider, 
             if not row["request"].get("stream"):
                 provider.reset(lambda _, row=row: step(row))
                 check(await client.chat.completions.create(**row["request"]), row)
+
+
+@both
+@pytest.mark.parametrize("arguments", [None, ""])
+def test_a_call_without_arguments_gets_none_in_json(vendor, arguments):
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    told = mended(vendor, {"content": None, "tool_calls": [call]})
+    assert told["message"]["tool_calls"][0]["function"]["arguments"] == "{}"

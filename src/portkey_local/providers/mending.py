@@ -206,6 +206,8 @@ class Mender:
         if isinstance(function, Mapping) and isinstance(arguments, Mapping | list):
             text = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
             said["function"] = {**function, "arguments": text}
+        elif isinstance(function, Mapping) and part == "message" and not arguments:
+            said["function"] = {**function, "arguments": "{}"}
         index, begins = self._place(call, number)
         if part == "delta" and call.get("index") != index:
             said["index"] = index

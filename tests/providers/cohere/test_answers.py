@@ -448,3 +448,12 @@ def test_a_trial_keys_limits_are_told_under_openais_names():
     assert made.retry_after == 3.0
     assert made.answer.headers["x-ratelimit-limit-requests"] == "20"
     assert made.answer.headers["x-trial-endpoint-call-limit"] == "20"
+
+
+def test_of_several_kinds_of_embeddings_those_that_are_null_are_passed_over():
+    body = {"model": "embed-v4.0", "input": "a", "embedding_types": ["int8"]}
+    told = {"id": "e", "embeddings": {"float": None, "int8": [[1, 2]]}}
+    answer = Answer(200, {"content-type": "application/json"}, json.dumps(told).encode())
+    reply = CODEC.decode(target(), request(body, "/embeddings"), answer, 0.0)
+    assert isinstance(reply, Reply)
+    assert reply.data["data"][0]["embedding"] == [1, 2]
