@@ -187,7 +187,9 @@ def test_reasoning_is_told_and_kept_for_the_next_turn():
 def test_why_an_answer_ended(stop, finish):
     data = answer({"text": "x"}, stop=stop)
     assert plain(data)["choices"][0]["finish_reason"] == finish
-    assert plain(data, strict=False)["choices"][0]["finish_reason"] == stop
+    # A filter's work is told in OpenAI's word always: a fallback moves on by it.
+    lenient = finish if finish == "content_filter" else stop
+    assert plain(data, strict=False)["choices"][0]["finish_reason"] == lenient
     assert streamed(data)["finish"] == finish
 
 

@@ -132,10 +132,13 @@ def detail(index: int, *, first: bool = True, **told: str) -> dict[str, Any]:
 
 
 def finish_reason(reason: Any, *, strict: bool, calls: bool) -> str:
-    """Return why an answer ended, in OpenAI's words unless Bedrock's are wanted."""
+    """Return why an answer ended, in OpenAI's words unless Bedrock's are wanted.
+
+    A filter's work is told in OpenAI's word always: a fallback moves on by it.
+    """
     if not isinstance(reason, str):
         raise Unreadable("a stop reason that is none")
-    if not strict:
+    if not strict and FINISHES.get(reason) != "content_filter":
         return reason
     told = "tool_calls" if reason in MALFORMED else FINISHES.get(reason, "stop")
     return "stop" if told == "tool_calls" and not calls else told
