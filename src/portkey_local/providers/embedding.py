@@ -78,7 +78,7 @@ class EmbeddingVendor:
             encoding=ask.body.get("encoding_format"),
         )
 
-    def error(self, status: int, data: Any) -> VendorError:  # noqa: ARG002
+    def error(self, status: int, data: Any) -> VendorError:
         """Return what an error body says: a `detail`, as text or as a list of complaints."""
         told = data if isinstance(data, Mapping) else {}
         detail = told.get("detail") or told.get("message") or told.get("error") or ""
@@ -88,11 +88,11 @@ class EmbeddingVendor:
             detail = detail.get("message") or ""
         return VendorError(detail if isinstance(detail, str) else "")
 
-    def limits(self, headers: Mapping[str, str], wall: float) -> Mapping[str, str]:  # noqa: ARG002
+    def limits(self, headers: Mapping[str, str], wall: float) -> Mapping[str, str]:
         """Return nothing: these vendors' headers have OpenAI's names, or none."""
         return {}
 
-    def native_reader(self, request: Request) -> EventReader:  # noqa: ARG002
+    def native_reader(self, request: Request) -> EventReader:
         """Return a fresh parser for a stream of a native endpoint."""
         return SseReader(terminal_needed=False)
 
@@ -100,15 +100,15 @@ class EmbeddingVendor:
         """Return a fresh parser; no chat is ever read with it."""
         return SseReader()
 
-    def chat(self, body: Mapping[str, Any]) -> NoReturn:  # noqa: ARG002
+    def chat(self, body: Mapping[str, Any]) -> NoReturn:
         """Refuse a chat."""
         raise Unspoken
 
-    def completion(self, data: Mapping[str, Any], ask: Ask) -> NoReturn:  # noqa: ARG002
+    def completion(self, data: Mapping[str, Any], ask: Ask) -> NoReturn:
         """Refuse an answer to a chat, which nobody has asked for."""
         raise Unspoken
 
-    def translator(self, ask: Ask) -> Translator:  # noqa: ARG002
+    def translator(self, ask: Ask) -> Translator:
         """Refuse a stream of a chat, which nobody has asked for."""
         raise Unspoken
 

@@ -103,7 +103,7 @@ class OpenAICodec:
             return False
         return content_type.startswith(EVENT_STREAM)  # a form's `stream` field is not read here
 
-    def reader(self, target: Target, request: Request, wall: float) -> SseReader:  # noqa: ARG002
+    def reader(self, target: Target, request: Request, wall: float) -> SseReader:
         """Return a fresh parser for one stream."""
         body = {**(request.body or {}), **target.override}
         return SseReader(

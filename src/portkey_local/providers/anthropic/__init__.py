@@ -64,15 +64,15 @@ class Messages:
         """Return a fresh parser for server-sent events."""
         return SseReader()
 
-    def embed(self, body: Mapping[str, Any]) -> Asked:  # noqa: ARG002
+    def embed(self, body: Mapping[str, Any]) -> Asked:
         """Raise Unspoken: Anthropic embeds nothing."""
         raise Unspoken
 
-    def embeddings(self, data: Mapping[str, Any], ask: Ask) -> dict[str, Any]:  # noqa: ARG002
+    def embeddings(self, data: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
         """Raise Unspoken: Anthropic embeds nothing."""
         raise Unspoken
 
-    def error(self, status: int, data: Any) -> VendorError:  # noqa: ARG002
+    def error(self, status: int, data: Any) -> VendorError:
         """Return what an error body says."""
         return told_error(data)
 

@@ -69,7 +69,7 @@ class MessageStream:
         """The token counts so far."""
         return counted(self._counts) if self._counts else None
 
-    def take(self, name: str | None, data: Any) -> list[dict[str, Any]]:  # noqa: ARG002
+    def take(self, name: str | None, data: Any) -> list[dict[str, Any]]:
         """Return the chunks that an event comes to; raise Unreadable for one that is wrong."""
         kind = data.get("type") if isinstance(data, Mapping) else None
         match kind:

@@ -110,15 +110,15 @@ class Bedrock:
         """Return OpenAI's list of embeddings."""
         return embedded(data, ask)
 
-    def error(self, status: int, data: Any) -> VendorError:  # noqa: ARG002
+    def error(self, status: int, data: Any) -> VendorError:
         """Return what an error body says."""
         return error_of(data)
 
-    def limits(self, headers: Mapping[str, str], wall: float) -> Mapping[str, str]:  # noqa: ARG002
+    def limits(self, headers: Mapping[str, str], wall: float) -> Mapping[str, str]:
         """Return nothing: Bedrock tells its limits in no header."""
         return {}
 
-    def native_reader(self, request: Request) -> EventReader:  # noqa: ARG002
+    def native_reader(self, request: Request) -> EventReader:
         """Return a fresh parser for a stream of a native endpoint."""
         return NativeEvents()
 

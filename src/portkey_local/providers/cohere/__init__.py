@@ -61,11 +61,11 @@ class Cohere:
         """Return OpenAI's list of embeddings for an answer."""
         return embed.embeddings(data, ask)
 
-    def error(self, status: int, data: Any) -> VendorError:  # noqa: ARG002
+    def error(self, status: int, data: Any) -> VendorError:
         """Return what an error body says."""
         return answer.error_of(data)
 
-    def limits(self, headers: Mapping[str, str], wall: float) -> Mapping[str, str]:  # noqa: ARG002
+    def limits(self, headers: Mapping[str, str], wall: float) -> Mapping[str, str]:
         """Return the limits of a trial key under OpenAI's names."""
         return {LIMITS[name]: value for name, value in headers.items() if name in LIMITS}
 

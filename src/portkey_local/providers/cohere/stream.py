@@ -65,7 +65,7 @@ class ChatStream:
             "message-end": self._end,
         }
 
-    def take(self, name: str | None, data: Any) -> Told:  # noqa: ARG002
+    def take(self, name: str | None, data: Any) -> Told:
         """Return the chunks that an event comes to."""
         if data is DONE:
             return []
