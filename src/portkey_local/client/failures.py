@@ -15,7 +15,7 @@ import openai
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.model import Call, Failure, Fault, Outcome, Target
 from portkey_local.providers.openai import redact
-from portkey_local.transport import ROOT, response_headers, synthetic_body, wire_form
+from portkey_local.transports import ROOT, response_headers, synthetic_body, wire_form
 
 DENIED = 446
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from portkey_local.transport import WITHHELD
+from portkey_local.transports import WITHHELD
 
 __all__ = ["mask_credentials"]
 

@@ -19,7 +19,7 @@ from portkey_local.drivers.streams import StreamBroken
 from portkey_local.drivers.sync import SyncDriver
 from portkey_local.errors import ConfigError
 from portkey_local.model import Failure, Outcome, Reply, Request
-from portkey_local.transport import async_transport, sync_transport
+from portkey_local.transports import async_transport, sync_transport
 from portkey_local.wire.chosen import ChosenWire
 from portkey_local.wire.contract import AsyncWire, Wire
 from portkey_local.wire.given import GivenAsyncWire, GivenWire

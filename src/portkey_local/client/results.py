@@ -15,7 +15,7 @@ from openai import BaseModel, NotGiven
 from portkey_local.client.construct import construct
 from portkey_local.engine import headers_of
 from portkey_local.model import Call, Reply, Target
-from portkey_local.transport import EXTENSION
+from portkey_local.transports import EXTENSION
 
 PREFIX = "x-portkey-"
 

@@ -26,7 +26,7 @@ from portkey_local.client.wanted import WANTED, is_timeout
 from portkey_local.engine import Engine, Plan
 from portkey_local.model import EMPTY, Call, Request
 from portkey_local.providers.openai import encode_json
-from portkey_local.transport import EXTENSION, ROOT, ROOT_HOST, TEXT_HEADER, parted, seconds_of
+from portkey_local.transports import EXTENSION, ROOT, ROOT_HOST, TEXT_HEADER, parted, seconds_of
 
 if TYPE_CHECKING:
     from portkey_local.compile import Compiled
