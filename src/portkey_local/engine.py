@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from portkey_local.events import EventLog, listener_of
 from portkey_local.model import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from portkey_local.effects import Cache
     from portkey_local.policies.shelf import Shelf
 
+S = TypeVar("S", bound="float | None")
 COMPILED_KEPT = 128  # configs; a client rarely meets more than a few
 
 
@@ -254,7 +256,8 @@ def caching_of(request: Request, plan: Caching) -> Caching:
     """Return what a call wishes of caches: the client's wishes, and those of the call's headers.
 
     These are Portkey's own two, and of `Cache-Control` what it says of caches in general:
-    `no-store`, `no-cache` and `max-age`.
+    `no-store`, `no-cache`, `max-age` and `max-stale` (RFC 9111, 5.2.1), and `stale-if-error`
+    (RFC 5861, 4).
     """
     told, control = request.withheld, request.headers.get("cache-control")
     namespace = told.get("x-portkey-cache-namespace")
@@ -265,15 +268,30 @@ def caching_of(request: Request, plan: Caching) -> Caching:
         plan = replace(plan, reads=refresh.strip().lower() != "true")
     if control is None:
         return plan
-    words = {word.strip().lower() for word in control.split(",")}
-    ages = [word.removeprefix("max-age=") for word in words if word.startswith("max-age=")]
-    age = float(ages[0]) if ages and ages[0].isdecimal() else plan.max_age
-    return Caching(
-        plan.namespace,
-        reads=plan.reads and "no-cache" not in words,
-        writes=plan.writes and "no-store" not in words,
-        max_age=age,
+    told_of = dict(_directives(control))
+    stale = _seconds(told_of.get("max-stale"), plan.max_stale)
+    if told_of.get("max-stale") == "":
+        stale = math.inf  # however old: what is said without a number
+    return replace(
+        plan,
+        reads=plan.reads and "no-cache" not in told_of,
+        writes=plan.writes and "no-store" not in told_of,
+        max_age=_seconds(told_of.get("max-age"), plan.max_age),
+        max_stale=stale,
+        stale_if_error=_seconds(told_of.get("stale-if-error"), plan.stale_if_error),
     )
+
+
+def _directives(control: str) -> Iterator[tuple[str, str]]:
+    """Split a `Cache-Control` into its words, each with what stands behind its `=`."""
+    for word in control.split(","):
+        name, _, value = word.partition("=")
+        yield name.strip().lower(), value.strip().strip('"')
+
+
+def _seconds(text: str | None, otherwise: S) -> float | S:
+    """Return a directive's seconds; what is no whole number says nothing."""
+    return float(text) if text is not None and text.isdecimal() else otherwise
 
 
 def _read(options: Options) -> Options:

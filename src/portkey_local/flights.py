@@ -12,10 +12,11 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["Flight", "FlightsState"]
 
+BESIDE: Final = 32  # flights that nobody waits for: each may be a thread
 _ALL: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
@@ -35,12 +36,13 @@ class Flight:
     of that stream paused.
     """
 
-    __slots__ = ("_flights", "_key", "_wakes", "ended", "idle_since", "taped", "value")
+    __slots__ = ("_flights", "_key", "_wakes", "beside", "ended", "idle_since", "taped", "value")
 
-    def __init__(self, flights: FlightsState, key: bytes) -> None:
-        """Begin with nobody waiting."""
+    def __init__(self, flights: FlightsState, key: bytes, *, beside: bool = False) -> None:
+        """Begin with nobody waiting; `beside` is a flight that no call waits to lead."""
         self._flights = flights
         self._key = key
+        self.beside = beside
         self._wakes: list[Callable[[], None]] = []
         self.ended = False
         self.taped = False
@@ -84,6 +86,7 @@ class FlightsState:
         """Begin with nothing in flight, and a lock that nobody holds."""
         self.lock = threading.Lock()
         self._flights: dict[bytes, Flight] = {}
+        self._beside = 0
 
     def board(self, key: bytes) -> tuple[Flight, bool]:
         """Return the flight of a key, and whether it was begun by this, so that you lead it."""
@@ -94,10 +97,24 @@ class FlightsState:
             begun = self._flights[key] = Flight(self, key)
             return begun, True
 
+    def room_beside(self, key: bytes) -> bool:
+        """Whether a flight beside the calls may begin; that one has begun is known only later."""
+        return key not in self._flights and self._beside < BESIDE
+
+    def board_beside(self, key: bytes) -> Flight | None:
+        """Begin a flight beside the calls, unless the key has one or too many are in the air."""
+        with self.lock:
+            if not self.room_beside(key):
+                return None
+            begun = self._flights[key] = Flight(self, key, beside=True)
+            self._beside += 1
+            return begun
+
     def clear(self, key: bytes, flight: Flight) -> None:
         """Forget a flight that has ended; the lock is held."""
         if self._flights.get(key) is flight:
             del self._flights[key]
+            self._beside -= flight.beside
 
     def __len__(self) -> int:
         """Return how many are in flight."""

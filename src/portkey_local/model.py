@@ -315,13 +315,17 @@ class Caching:
     """What a call wishes of the caches on its way.
 
     Answers are kept apart by `namespace`. Without `reads` no kept answer will do, and without
-    `writes` none is kept; one older than `max_age` seconds counts as none.
+    `writes` none is kept; one older than `max_age` seconds is stale. `max_stale` and
+    `stale_if_error` say for how many seconds more a stale one will do, in place of what the config
+    says: at once, and where nothing else can be had.
     """
 
     namespace: str = ""
     reads: bool = True
     writes: bool = True
     max_age: float = math.inf
+    max_stale: float | None = None
+    stale_if_error: float | None = None
 
 
 ANY_CACHING: Final = Caching()

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from portkey_local.caches.keys import digest
-from portkey_local.config import Config
+from portkey_local.config import Cache, Config
 from portkey_local.effects import Router
 from portkey_local.model import EMPTY, Target
 from portkey_local.policies.cached import MAX_AGE, Cached
 from portkey_local.policies.cached_inputs import CachedInputs
 from portkey_local.policies.shelf import Scope, Shelf
+from portkey_local.policies.stale import NEVER, Stale
 from portkey_local.query import look
 
 NO_MATTER: Final = frozenset(
@@ -59,7 +60,15 @@ def cached(
         looks=tuple(look(field) for field in sorted(set(_looked_at(node)))),
     )
     max_age = MAX_AGE if own is None else own
-    return CachedInputs(Cached(router, tuple(below.values()), shelf, scope, max_age))
+    stale = NEVER if node.cache is None else _stale(node.cache)
+    return CachedInputs(Cached(router, tuple(below.values()), shelf, scope, max_age, stale))
+
+
+def _stale(cache: Cache) -> Stale:
+    """Return for how long a node's answers serve when they are stale."""
+    both = cache.max_stale or 0.0
+    beside, on_error = cache.stale_while_revalidate, cache.stale_if_error
+    return Stale(both if beside is None else beside, both if on_error is None else on_error)
 
 
 def _below(node: Config, path: str, targets: Mapping[str, Target]) -> Iterator[tuple[str, Target]]:

@@ -45,6 +45,7 @@ Statuses = Annotated[tuple[Status, ...] | None, Lenient]
 Names = Annotated[tuple[str, ...] | None, Lenient]
 Checks = Annotated[tuple[Any, ...] | None, Lenient, Field(repr=False)]  # a webhook has its headers
 Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Percentage = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
@@ -116,10 +117,18 @@ class Retry(Frozen):
 
 
 class Cache(Frozen):
-    """Whether answers are kept; `max_age` is in seconds. A bare string is the mode."""
+    """Whether answers are kept; a bare string is the mode. Times are in seconds.
+
+    After `max_age` a kept answer is stale. Of a stale one, `stale_while_revalidate` says for how
+    long it is given while a new one is fetched, and `stale_if_error` for how long where none can
+    be had (RFC 5861); `max_stale` is both.
+    """
 
     mode: CacheMode
     max_age: Positive | None = None
+    max_stale: Seconds | None = None
+    stale_while_revalidate: Seconds | None = None
+    stale_if_error: Seconds | None = None
 
     @model_validator(mode="before")
     @classmethod

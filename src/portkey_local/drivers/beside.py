@@ -1,4 +1,4 @@
-"""What runs beside the calls: hooks whose verdict nobody waits for.
+"""What runs beside the calls: hooks whose verdict nobody waits for, and refreshes of caches.
 
 Each is a thread, or a task of the running event loop. They are joined when the client is closed, so
 that what they were to send is sent.
@@ -35,7 +35,7 @@ class Threads:
         try:
             work()
         except Exception as error:  # noqa: BLE001 - nobody is there to take it
-            logger.warning("a hook that ran beside a call failed: %s", type(error).__name__)
+            logger.warning("what ran beside a call failed: %s", type(error).__name__)
         finally:
             self._running.discard(threading.current_thread())
 
@@ -67,7 +67,7 @@ class Tasks:
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - nobody is there to take it
-            logger.warning("a hook that ran beside a call failed: %s", type(error).__name__)
+            logger.warning("what ran beside a call failed: %s", type(error).__name__)
 
     async def join(self) -> None:
         """Wait for those of the running event loop; trio's end with their own loop."""

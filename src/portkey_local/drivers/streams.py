@@ -108,6 +108,7 @@ class _Gathered:
     """A stream that was read to its end, as if it came now; its end has been reported."""
 
     failed = False
+    blocked = False
 
     def __init__(self, call: Call, target: Target, head: Answer, events: list[ServerEvent]) -> None:
         self.call = call

@@ -36,6 +36,11 @@ class _Taped:
         return bool(self._events.failed)
 
     @property
+    def blocked(self) -> bool:
+        """Whether the vendor's safety filter has withheld all that was to be said so far."""
+        return bool(self._events.blocked)
+
+    @property
     def exhausted(self) -> bool:
         """Whether the last event has been read."""
         return not self._before and bool(self._events.exhausted)

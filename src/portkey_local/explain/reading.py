@@ -206,7 +206,13 @@ def _cache(policy: Cached, call: Call) -> str:
     wish = call.caching
     if not wish.reads:
         return "cache: not looked at" + (", but filled" if wish.writes else "")
-    return f"cache: an answer up to {min(policy.max_age, wish.max_age):g} s old will do"
+    fresh = min(policy.max_age, wish.max_age)
+    said = f"cache: an answer up to {fresh:g} s old will do"
+    stale = policy.stale.at_once(wish, policy.max_age)
+    if stale > fresh:
+        said += f", up to {stale:g} s while it is refreshed"
+    last = policy.stale.on_error(wish, policy.max_age)
+    return f"{said}, up to {last:g} s in an outage" if last > fresh else said
 
 
 def _guard(moment: str, hooks: Sequence[Hook], runs: bool, call: Call) -> str:  # noqa: FBT001

@@ -8,9 +8,12 @@ stream, and a stream one for a plain answer, on chat and completions. Identical 
 flight at the same time share one: the first one leads, and when it fails or is cancelled the next
 one does. Embeddings are kept input by input (`cached_inputs`).
 
+A stale answer may serve as well (`stale`): at once, while one refresh beside the call asks anew, or
+in place of an outage. A refresh that is refused takes the stale answer away.
+
 A cache that fails is an event and a miss.
 
-Defaults: `max_age` seven days.
+Defaults: `max_age` seven days, nothing stale.
 """
 
 from __future__ import annotations
@@ -20,14 +23,45 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from portkey_local.caches import entries, forms
-from portkey_local.effects import Follow, Lookup, Raised, Record, Replay, Route, Router, Store
+from portkey_local.effects import (
+    Beside,
+    Follow,
+    Lookup,
+    Raised,
+    Record,
+    Replay,
+    Route,
+    Router,
+    Store,
+)
 from portkey_local.flights import Flight
 from portkey_local.model import Answer, Call, Failure, Fault, Outcome, Reply, ServerEvent, Target
-from portkey_local.policies.shelf import HIT, MISS, REFRESH, Asked, Scope, Shelf, marked, now
+from portkey_local.policies.refreshing import Refresh
+from portkey_local.policies.shelf import (
+    HIT,
+    KEPT,
+    MISS,
+    REFRESH,
+    STALE,
+    Asked,
+    Scope,
+    Shelf,
+    marked,
+    now,
+)
+from portkey_local.policies.stale import NEVER, Stale, detached, outage
 
 MAX_AGE: Final = 604_800.0  # seconds
 LEADERS: Final = 3  # whom a call follows, one after the other, before it goes alone
 DAWDLE: Final = 1.0  # seconds for which a stream's reader may pause before he is followed no more
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a cache had under a key: its bytes, and what they mean."""
+
+    value: bytes
+    entry: entries.Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +73,7 @@ class Cached:
     shelf: Shelf
     scope: Scope
     max_age: float = MAX_AGE
+    stale: Stale = NEVER
 
     def route(self, call: Call) -> Route[Outcome]:
         """Return a kept answer, or the inner outcome, which is then kept if it is good."""
@@ -57,16 +92,41 @@ class Cached:
         return marked(outcome, REFRESH)
 
     def _looked_up(self, call: Call, asked: Asked) -> Route[Outcome]:
-        found = yield from self.find(call, asked)
+        (value,) = yield from self.look(call, (asked.key,))
+        held = None if value is None else self.held(value)
+        if held is not None:
+            found = yield from self._found(call, asked, held)
+            if found is not None:
+                return found
+        outcome = yield from self._fetched(call, asked, held)
+        if held is not None and outage(outcome):
+            return (yield from self._instead(call, asked, held, outcome)) or outcome
+        return outcome
+
+    def _found(self, call: Call, asked: Asked, held: Held) -> Route[Reply | None]:
+        """Return a kept answer that may be given at once, and see to it that a stale one does not
+        stay so; None where it may not be given.
+        """
+        if self.fresh(call, held.entry):
+            return (yield from self._hit(call, asked, held.entry))
+        if self.age(call, held.entry) >= self.stale.at_once(call.caching, self.max_age):
+            return None
+        found = yield from self._given(call, asked, held.entry, STALE)
         if found is not None:
-            return found
+            self.report_stale(call, held.entry, None)
+            if self.shelf.flights.room_beside(asked.key):
+                yield from Beside(Refresh(self, detached(call), asked).route())
+        return found
+
+    def _fetched(self, call: Call, asked: Asked, held: Held | None) -> Route[Outcome]:
+        """Return what is asked for anew, by this call or by an identical one that is in flight."""
         if not call.caching.writes:  # nothing of it may be kept, so it is shared with nobody
             call.report("cache.miss", self.sole)
             return marked((yield from self.ask(call, asked, None)), MISS)
         flight, shared = yield from self._boarded(call, asked)
         if shared is not None:
             return shared
-        return (yield from self._led(call, asked, flight))
+        return (yield from self._led(call, asked, flight, held))
 
     def _boarded(self, call: Call, asked: Asked) -> Route[tuple[Flight | None, Outcome | None]]:
         """Return the flight to lead (None: go alone), or what one that was followed brought."""
@@ -78,7 +138,7 @@ class Cached:
             if not flight.ended:
                 return None, self.too_late(call)
             if flight.value is not None:
-                shared = yield from self._served(call, asked, flight.value)
+                shared = yield from self._shared(call, asked, flight.value)
                 if shared is not None:
                     call.report("cache.shared", shared.target, status=shared.status)
                     return None, shared
@@ -101,7 +161,19 @@ class Cached:
         message = f"no answer within {seconds:.3g} s from the identical call in flight"
         return Failure(self.sole, Fault.TIMEOUT, 408, message, cache=MISS)
 
-    def _led(self, call: Call, asked: Asked, flight: Flight | None) -> Route[Outcome]:
+    def _shared(self, call: Call, asked: Asked, value: bytes) -> Route[Reply | None]:
+        """Return what another call's flight brought: a stale answer, where there was an outage."""
+        held = self.held(value)
+        if held is None:
+            return None
+        if self.fresh(call, held.entry):
+            return (yield from self._given(call, asked, held.entry, HIT))
+        down = Failure(self.sole, Fault.NETWORK, 500, "the identical call in flight met an outage")
+        return (yield from self._instead(call, asked, held, down))
+
+    def _led(
+        self, call: Call, asked: Asked, flight: Flight | None, held: Held | None
+    ) -> Route[Outcome]:
         """Ask, for all who follow; they are let go whatever happens here."""
         try:
             # The flight before this one may have landed between our look and our boarding.
@@ -110,6 +182,8 @@ class Cached:
                 return found
             call.report("cache.miss", self.sole)
             outcome = yield from self.ask(call, asked, flight)
+            if held is not None and flight is not None and outage(outcome):
+                flight.land(held.value)  # those who follow need not find out for themselves
             return marked(outcome, MISS)
         finally:
             if flight is not None and not flight.taped:
@@ -118,17 +192,22 @@ class Cached:
     # --- from the cache
 
     def find(self, call: Call, asked: Asked, flight: Flight | None = None) -> Route[Reply | None]:
-        """Return the kept answer to a call, and land its flight with it; None where there is
-        none.
+        """Return the fresh answer that is kept for a call, and land its flight with it; None where
+        there is none.
         """
         (value,) = yield from self.look(call, (asked.key,))
-        if value is None:
+        held = None if value is None else self.held(value)
+        if held is None or not self.fresh(call, held.entry):
             return None
-        found = yield from self._served(call, asked, value)
+        found = yield from self._hit(call, asked, held.entry)
+        if found is not None and flight is not None:
+            flight.land(value)
+        return found
+
+    def _hit(self, call: Call, asked: Asked, entry: entries.Entry) -> Route[Reply | None]:
+        found = yield from self._given(call, asked, entry, HIT)
         if found is not None:
             call.report("cache.hit", found.target, status=found.status)
-            if flight is not None:
-                flight.land(value)
         return found
 
     def look(self, call: Call, keys: tuple[bytes, ...]) -> Route[tuple[bytes | None, ...]]:
@@ -139,38 +218,72 @@ class Cached:
             return (None,) * len(keys)
         return found
 
-    def _served(self, call: Call, asked: Asked, value: bytes) -> Route[Reply | None]:
+    def _given(
+        self, call: Call, asked: Asked, entry: entries.Entry, status: str
+    ) -> Route[Reply | None]:
         """Return an entry as this call gets it: an object of its own, in the form asked for."""
-        entry = self.read(call, value)
-        if entry is None:
-            return None
         request = call.request
-        entry = forms.fitted(entry, request.path, stream=request.stream, usage=asked.usage)
-        if entry is None:
+        fitted = forms.fitted(entry, request.path, stream=request.stream, usage=asked.usage)
+        if fitted is None:
             return None
         target = self.targets[entry.target]
-        age = str(int(max(0.0, now(call) - entry.at)))
-        answer = Answer(entry.status, {**entry.headers, "age": age})
-        if entry.events is None:
-            return Reply(target, answer, entry.data, cache=HIT)
-        reply = yield from Replay(call, target, answer, entry.events)
-        return replace(reply, cache=HIT)
+        age = str(int(self.age(call, entry)))
+        answer = Answer(entry.status, {**fitted.headers, "age": age})
+        if fitted.events is None:
+            return Reply(target, answer, fitted.data, cache=status)
+        reply = yield from Replay(call, target, answer, fitted.events)
+        return replace(reply, cache=status)
 
-    def read(self, call: Call, value: bytes) -> entries.Entry | None:
-        """Return an entry, unless it is too old for this node or this call."""
+    def held(self, value: bytes) -> Held | None:
+        """Return what a cache had under a key, of whatever age, if it is an entry of this node."""
         entry = entries.decoded(value)
-        if entry is None or not 0 <= entry.target < len(self.targets):
+        known = entry is not None and 0 <= entry.target < len(self.targets)
+        return Held(value, entry) if entry is not None and known else None
+
+    def age(self, call: Call, entry: entries.Entry) -> float:
+        """Return an entry's age in seconds."""
+        return max(0.0, now(call) - entry.at)
+
+    def fresh(self, call: Call, entry: entries.Entry) -> bool:
+        """Whether an entry is young enough for this node and this call."""
+        return now(call) - entry.at < min(self.max_age, call.caching.max_age)
+
+    # --- from the cache, though it is stale
+
+    def _instead(
+        self, call: Call, asked: Asked, held: Held, outcome: Outcome
+    ) -> Route[Reply | None]:
+        """Return a stale answer in place of an outage, if it is not too old for that."""
+        if self.age(call, held.entry) >= self.stale.on_error(call.caching, self.max_age):
             return None
-        fresh = now(call) - entry.at < min(self.max_age, call.caching.max_age)
-        return entry if fresh else None
+        found = yield from self._given(call, asked, held.entry, STALE)
+        if found is not None:
+            self.report_stale(call, held.entry, outcome)
+        return found
+
+    def report_stale(self, call: Call, entry: entries.Entry, outcome: Outcome | None) -> None:
+        """Report that a stale answer is given, how old it is, and in place of which outcome."""
+        why, status = "a new answer is fetched", None
+        if outcome is not None:
+            why, status = "no new answer could be had", outcome.status
+        reason = f"{self.age(call, entry):.0f} s old; {why}"
+        call.report("cache.stale_served", self.targets[entry.target], reason=reason, status=status)
+
+    def dismiss(self, call: Call, keys: tuple[bytes, ...]) -> Route[None]:
+        """Put nothing in the place of entries that may serve no longer."""
+        failed = self._failed(call)
+        values = tuple((key, b"") for key in keys)
+        stored = yield from Store(self.shelf.cache, values, now(call), 0.0, failed)
+        if isinstance(stored, Raised):
+            failed(stored.error)
 
     # --- into the cache
 
     def ask(self, call: Call, asked: Asked, flight: Flight | None) -> Route[Outcome]:
         """Return the inner outcome; keep it, and land it for those who follow, if it is good."""
         outcome = yield from self.inner.route(call)
-        if not isinstance(outcome, Reply) or outcome.blocked or outcome.cache == HIT:
-            return outcome  # what a cache further in has kept is not made young again
+        if not isinstance(outcome, Reply) or not self.may_keep(outcome):
+            return outcome
         if outcome.stream is not None:
             if flight is not None:
                 flight.taped = True
@@ -179,6 +292,12 @@ class Cached:
             yield from self.keep(call, asked, outcome, None, flight)
         return outcome
 
+    def may_keep(self, reply: Reply) -> bool:
+        """Whether a reply may be ours to keep: what a cache further in has kept is not made young
+        again.
+        """
+        return not reply.blocked and reply.cache not in KEPT
+
     def keep(
         self,
         call: Call,
@@ -186,8 +305,8 @@ class Cached:
         reply: Reply,
         events: list[ServerEvent] | None,
         flight: Flight | None,
-    ) -> Route[None]:
-        """Keep an answer that is good and whole, and land its flight with it."""
+    ) -> Route[bool]:
+        """Keep an answer that is good and whole, and land its flight with it; whether it was."""
         datas = [reply.data] if events is None else [event.data for event in events]
         value = None
         if reply.target in self.targets and entries.fit(reply.answer, datas):
@@ -197,6 +316,7 @@ class Cached:
                 yield from self.store(call, ((asked.key, value),), reply.target)
         if flight is not None:
             flight.land(value)
+        return value is not None
 
     def written(
         self,
@@ -220,7 +340,8 @@ class Cached:
     ) -> Route[None]:
         """Keep entries, each under its key."""
         failed = self._failed(call)
-        stored = yield from Store(self.shelf.cache, values, now(call), self.max_age, failed)
+        age = self.max_age + self.stale.kept
+        stored = yield from Store(self.shelf.cache, values, now(call), age, failed)
         if isinstance(stored, Raised):
             failed(stored.error)
         else:

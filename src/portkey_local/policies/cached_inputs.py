@@ -3,7 +3,8 @@
 About: each input of a call has a key of its own, so a list of texts of which some are known asks
 for the others alone, and the answers are put together in the order of the call. `usage` is what
 this call was charged for, and what is known of the kept inputs: that of an input that was once
-asked for by itself.
+asked for by itself. A list is as stale as the stalest of its kept inputs; of such a list the stale
+ones alone are refreshed.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import Any, Final
 
 from portkey_local.caches.entries import Entry
 from portkey_local.caches.keys import EMBEDDINGS, key_of, told_apart
-from portkey_local.effects import Route
+from portkey_local.effects import Beside, Route
 from portkey_local.flights import Flight
 from portkey_local.model import DISABLED, Answer, Call, Failure, Fault, Outcome, Reply
 from portkey_local.policies.cached import LEADERS, Cached
-from portkey_local.policies.shelf import HIT, MISS, REFRESH, marked
+from portkey_local.policies.refreshing import report_refresh
+from portkey_local.policies.shelf import HIT, KEPT, MISS, REFRESH, STALE, marked
+from portkey_local.policies.stale import detached, outage
 
 COUNTS: Final = ("prompt_tokens", "total_tokens")
 UNKNOWN: Final = dict.fromkeys(COUNTS, 0)
@@ -81,21 +84,74 @@ class _Inputs:
     def _answered(self, flight: Flight | None) -> Route[Outcome]:
         try:
             known = yield from self._known()
-            missing = [at for at, entry in enumerate(known) if entry is None]
-            if missing:
-                return (yield from self._asked(known, missing))
-            reply = self._together(known, None, ())
-            self.call.report("cache.hit", reply.target, status=reply.status)
-            return reply
+            fresh = self._up_to(known, None)
+            if all(fresh):
+                reply = self._together(fresh, None, ())
+                self.call.report("cache.hit", reply.target, status=reply.status)
+                return reply
+            wish, stale = self.call.caching, self.cached.stale
+            at_once = self._up_to(known, stale.at_once(wish, self.cached.max_age))
+            if all(at_once):
+                return (yield from self._meanwhile(at_once, _gaps(fresh)))
+            outcome = yield from self._asked(fresh, _gaps(fresh))
+            on_error = self._up_to(known, stale.on_error(wish, self.cached.max_age))
+            return self._stale(on_error, outcome) if outage(outcome) and all(on_error) else outcome
         finally:
             if flight is not None:
                 flight.land(None)  # those who follow find each input in the cache
 
     def _known(self) -> Route[Sequence[Entry | None]]:
+        """Return the entry of each input, of whatever age."""
         if not self.call.caching.reads:
             return [None] * len(self.keys)
         found = yield from self.cached.look(self.call, self.keys)
-        return [None if value is None else self.cached.read(self.call, value) for value in found]
+        helds = [None if value is None else self.cached.held(value) for value in found]
+        return [None if held is None else held.entry for held in helds]
+
+    def _up_to(self, known: Sequence[Entry | None], age: float | None) -> list[Entry | None]:
+        """Return the entries that are no older than so many seconds; None for the fresh ones."""
+        cached, call = self.cached, self.call
+        return [
+            entry
+            if entry is not None
+            and (cached.fresh(call, entry) if age is None else cached.age(call, entry) < age)
+            else None
+            for entry in known
+        ]
+
+    def _meanwhile(self, entries: Sequence[Entry | None], old: Sequence[int]) -> Route[Outcome]:
+        """Return what is kept, stale as some of it is, while that is asked for beside the call."""
+        if self.cached.shelf.flights.room_beside(self._beside):
+            beside = replace(self, call=detached(self.call))
+            yield from Beside(beside.refresh(old))
+        return self._stale(entries, None)
+
+    @property
+    def _beside(self) -> bytes:
+        """The key of a refresh: identical calls do not wait for that."""
+        return b"beside" + self.whole
+
+    def refresh(self, old: Sequence[int]) -> Route[None]:
+        """Ask anew for some of the inputs; nobody waits for it, and one at a time does it."""
+        flight = self.cached.shelf.flights.board_beside(self._beside)
+        if flight is None:
+            return
+        try:
+            outcome = yield from self.cached.inner.route(self._rest(old))
+            items = _items(outcome.data, len(old)) if isinstance(outcome, Reply) else None
+            if items is not None and isinstance(outcome, Reply):
+                yield from self._keep(outcome, old, items)
+            elif isinstance(outcome, Failure) and not outage(outcome):
+                yield from self.cached.dismiss(self.call, tuple(self.keys[at] for at in old))
+            report_refresh(self.call, outcome, kept=items is not None)
+        finally:
+            flight.land(None)
+
+    def _stale(self, entries: Sequence[Entry | None], outcome: Outcome | None) -> Reply:
+        """Return what is kept, stale as some of it is."""
+        oldest = min((entry for entry in entries if entry is not None), key=lambda each: each.at)
+        self.cached.report_stale(self.call, oldest, outcome)
+        return replace(self._together(entries, None, ()), cache=STALE)
 
     def _asked(self, known: Sequence[Entry | None], missing: Sequence[int]) -> Route[Outcome]:
         reads = self.call.caching.reads
@@ -122,7 +178,7 @@ class _Inputs:
         return replace(self.call, request=replace(request, body=body, encoded=None))
 
     def _keep(self, reply: Reply, missing: Sequence[int], items: Sequence[Any]) -> Route[None]:
-        if reply.cache == HIT or reply.target not in self.cached.targets:
+        if reply.cache in KEPT or reply.target not in self.cached.targets:
             return  # what a cache further in has kept is not made young again
         usage = reply.data.get("usage") if len(items) == 1 else None
         frame = {**reply.data, "usage": usage or UNKNOWN}
@@ -158,6 +214,10 @@ class _Inputs:
             return reply
         message = f"an answer without the {len(missing)} embeddings that were asked for"
         return Failure(reply.target, Fault.MALFORMED, 500, message, reply.answer)
+
+
+def _gaps(entries: Sequence[Entry | None]) -> list[int]:
+    return [at for at, entry in enumerate(entries) if entry is None]
 
 
 def _items(data: Any, count: int) -> list[Any] | None:

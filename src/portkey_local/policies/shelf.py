@@ -15,6 +15,8 @@ from portkey_local.query import MISSING, Look, facts_of
 HIT: Final = "HIT"
 MISS: Final = "MISS"
 REFRESH: Final = "REFRESH"
+STALE: Final = "STALE"
+KEPT: Final = frozenset({HIT, STALE})  # what came out of a cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Scope:
 
 def marked(outcome: Outcome, status: str) -> Outcome:
     """Return an outcome with a cache's status, unless a cache further in has answered."""
-    return outcome if outcome.cache == HIT else replace(outcome, cache=status)
+    return outcome if outcome.cache in KEPT else replace(outcome, cache=status)
 
 
 def now(call: Call) -> float:

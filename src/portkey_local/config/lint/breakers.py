@@ -17,6 +17,7 @@ SHORTEST_COOLDOWN: Final = 1000
 HOSTED_COOLDOWN: Final = 30_000
 LONGEST_TTL: Final = 864_000
 LONGEST_AGE: Final = 10_000_000
+AGES: Final = ("max_age", "max_stale", "stale_while_revalidate", "stale_if_error")
 
 
 def _written(spot: Spot) -> tuple[str, CircuitBreaker] | None:
@@ -81,10 +82,11 @@ def _long_times(spot: Spot) -> Iterator[Advice]:
     if sticky is not None and sticky.ttl > LONGEST_TTL:
         path = f"{spot.path}.strategy.sticky_session.ttl"
         yield path, f"{spelt(sticky.ttl)} looks like milliseconds; it counts seconds"
-    age = node.cache.max_age if node.cache is not None else None
-    if age is not None and age > LONGEST_AGE:
-        path = f"{spot.path}.cache.max_age"
-        yield path, f"{spelt(age)} looks like milliseconds; it counts seconds"
+    for name in AGES:
+        age = getattr(node.cache, name, None)
+        if age is not None and age > LONGEST_AGE:
+            path = f"{spot.path}.cache.{name}"
+            yield path, f"{spelt(age)} looks like milliseconds; it counts seconds"
 
 
 BREAKERS: Final[tuple[Callable[[Spot], Iterator[Advice]], ...]] = (
