@@ -6,6 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from portkey_local.semantic.calibration import CALIBRATION
+from portkey_local.semantic.comparison import compare
+from portkey_local.semantic.reading import Reading, read
+from portkey_local.semantic.vetoes import BALANCED, LONG, LOOSE, STRICT, Veto, first_of
+
 __all__ = ["PROFILES", "Candidate", "Profile", "Verdict", "decide", "threshold"]
 
 Profile = Literal["strict", "balanced", "loose"]
@@ -32,9 +37,20 @@ class Verdict:
     vetoes: tuple[tuple[int, str], ...] = ()
 
 
+SHORT: Final = 64
+"""Tokens, beyond which a question is mostly context, and its vector says little of its end."""
+
+VETOES: Final[dict[str, tuple[Veto, ...]]] = {
+    "strict": STRICT,
+    "balanced": BALANCED,
+    "loose": LOOSE,
+}
+
+
 def threshold(fingerprint: str, profile: Profile) -> float | None:
     """Return the similarity a profile asks of a model; None for a model nobody has calibrated."""
-    raise NotImplementedError(fingerprint, profile)
+    known = CALIBRATION.get(fingerprint)
+    return known[profile] if known else None
 
 
 def decide(
@@ -50,4 +66,25 @@ def decide(
     `at_least` is the similarity to ask for and `tokens` the length of the question: long ones must
     be nearly identical.
     """
-    raise NotImplementedError(question, candidates, profile, at_least, tokens)
+    asked: Reading | None = None
+    vetoes: list[tuple[int, str]] = []
+    for place, candidate in enumerate(candidates):
+        if candidate.similarity < at_least:
+            vetoes.append((place, "similarity"))
+            continue
+        asked = asked or read(question)
+        word = _difference(asked, read(candidate.text), profile, long=tokens > SHORT)
+        if word is None:
+            return Verdict(place, tuple(vetoes))
+        vetoes.append((place, word))
+    return Verdict(None, tuple(vetoes))
+
+
+def _difference(asked: Reading, other: Reading, profile: Profile, *, long: bool) -> str | None:
+    """Return in a word why two questions may not share an answer; None if they may."""
+    if asked.surface == other.surface and asked.quotes == other.quotes:
+        return None
+    compared = compare(asked, other)
+    if not (asked.english and other.english):
+        return "language"
+    return first_of(LONG if long else VETOES[profile], compared)

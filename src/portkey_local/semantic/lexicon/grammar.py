@@ -1,0 +1,100 @@
+"""The small words of English, by what they do to a question."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from portkey_local.semantic.lexicon import vocabulary
+
+__all__ = [
+    "AUXILIARIES",
+    "EMPTY",
+    "FOREIGN",
+    "FUNCTION",
+    "GENERIC",
+    "MODALS",
+    "NEGATIONS",
+    "PAST",
+    "PERSONS",
+    "PREPOSITIONS",
+    "PRESENT",
+    "QUESTIONS",
+]
+
+
+def _table(rows: dict[str, str]) -> dict[str, str]:
+    return {word: name for name, words in rows.items() for word in words.split()}
+
+
+PERSONS: Final = _table(
+    {
+        "i": "i me my mine myself we us our ours ourselves",
+        "you": "you your yours yourself yourselves",
+        "he": "he him his himself",
+        "she": "she her hers herself",
+        "they": "they them their theirs themselves",
+    }
+)
+"""Who is spoken of: two questions that differ here may still ask the same of anybody's account."""
+
+MODALS: Final = _table(
+    {"can": "can could may might", "should": "should ought", "must": "must", "will": "will shall"}
+)
+
+PAST: Final = vocabulary("did was were had")
+PRESENT: Final = vocabulary("do does is are am has have will shall")
+
+AUXILIARIES: Final = PAST | PRESENT | vocabulary("be been being would done doing")
+
+QUESTIONS: Final = {
+    "what": "what", "which": "what", "whats": "what", "how": "how", "when": "when",
+    "where": "where", "why": "why", "who": "who", "whom": "who", "whose": "whose",
+}  # fmt: skip
+
+PREPOSITIONS: Final = vocabulary(
+    "in on at for of to from with by about into onto as via through regarding concerning upon "
+    "toward towards"
+)
+"""Those that may move with their words; the others (before, without, under ...) count as words."""
+
+NEGATIONS: Final = {
+    "not": "not", "no": "not", "never": "never", "none": "not", "nobody": "not", "nothing": "not",
+    "nowhere": "not", "neither": "not", "nor": "not", "without": "without",
+}  # fmt: skip
+
+EMPTY: Final = vocabulary(
+    "a an the and but so if that this these those it its itself there here then just please kindly "
+    "um uh er erm hmm hm ah oh eh quite very really actually exactly basically simply also too "
+    "some any such own one's ones oclock etc s"
+)
+
+FUNCTION: Final = (
+    frozenset(PERSONS)
+    | frozenset(MODALS)
+    | AUXILIARIES
+    | frozenset(QUESTIONS)
+    | PREPOSITIONS
+    | EMPTY
+)
+"""Words that do not count by themselves."""
+
+GENERIC: Final = vocabulary(
+    "get have go stay offer provide available availabl exist happen possible possibl able abl "
+    "allow know see tell want like let try wish look find give show help kind sort type"
+)
+"""Verbs and nouns that say little beside the words around them; stems."""
+
+FOREIGN: Final = vocabulary(
+    # Spanish and Portuguese
+    "los las una unos del qué que cómo cuál cual cuánto dónde por para con su está puedo hacer uma "
+    "não como meu minha você qual onde quando fazer "
+    # French and Italian
+    "le les des une du je ne pas est comment quel quelle quels où pourquoi mon ma mes votre dans "
+    "avec pour sur puis peut gli di della che è mio mia posso fare perché dove "
+    # German and Dutch
+    "der das ein eine einen ist nicht wie ich wir sie mein meine kann und oder zu mit für auf warum "
+    "wo wann het een van ik niet hoe mijn kan waar wat "
+    # Polish, Swedish, Danish
+    "jest nie jak czy gdzie mój det är jag inte hur och hvordan"
+)
+"""Small words of other languages that are no words of English."""

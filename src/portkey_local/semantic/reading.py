@@ -1,0 +1,230 @@
+"""How a question is read: what is asked, of what, by whom, in which order.
+
+Two questions with the same reading ask the same. So what does not matter is folded away here (the
+greeting, the frame, the tense of a verb, "capital of France" for "France's capital"), and what does
+matter is kept apart by kind, so that a veto can name it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from portkey_local.semantic.lexicon import grammar, vocabulary
+from portkey_local.semantic.lexicon.meanings import CONCEPTS, VERBAL
+from portkey_local.semantic.lexicon.wrappers import ENDINGS, FRAMES, OPENINGS, Phrases, longest
+from portkey_local.semantic.numerals import is_number, numeral, spelt
+from portkey_local.semantic.stemming import stem
+from portkey_local.semantic.text import COMMA, POSSESSIVE, STOP, normal, quoted, words
+
+__all__ = ["Chunk", "Reading", "read"]
+
+Chunk: TypeAlias = tuple[str | None, list[str]]
+"""Words that stand together, and the preposition before them, if any."""
+
+_VERB_AFTER = vocabulary(
+    "i we you they he she one to can could should would will may might must do does did not please "
+    f"?how never always {COMMA} {STOP}"
+)
+
+
+@dataclass(slots=True)
+class Reading:
+    """A question, read.
+
+    `surface` is its every word but the wrapper's. `sentences` hold the words that count, as stems
+    of their meaning; `written` says how each of them was written.
+    """
+
+    surface: list[str]
+    english: bool
+    names: set[str]
+    quotes: list[str]
+    sentences: list[list[Chunk]] = field(default_factory=lambda: [[]])
+    written: dict[str, str] = field(default_factory=dict)
+    asks: set[str] = field(default_factory=set)
+    persons: list[str] = field(default_factory=list)
+    modals: set[str] = field(default_factory=set)
+    tenses: set[str] = field(default_factory=set)
+
+    @property
+    def content(self) -> list[str]:
+        """The words that count, in order."""
+        return [word for chunks in self.sentences for _, words in chunks for word in words]
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        """The chunks of all sentences."""
+        return [chunk for chunks in self.sentences for chunk in chunks]
+
+
+def read(text: str) -> Reading:
+    """Read a question."""
+    folded = normal(text)
+    said = words(folded)
+    bare = _stripped(_stripped(said, OPENINGS)[::-1], ENDINGS)[::-1]
+    reading = Reading(
+        surface=[word for word in bare if word not in (COMMA, STOP)],
+        english=_english(folded, said),
+        names=_names(folded),
+        quotes=quoted(folded),
+    )
+    _Reader(reading, _framed(bare)).run()
+    if not reading.asks:
+        reading.asks |= _asked(said[: len(said) - len(bare)], bare[0] if bare else "")
+    return reading
+
+
+def _stripped(said: list[str], table: Phrases) -> list[str]:
+    """Take phrases off the front while something is left."""
+    start = 0
+    while start < len(said):
+        found = longest(table, said, start)
+        length = found[0] if found else said[start] in (COMMA, STOP)
+        if not length or start + length >= len(said):
+            break
+        start += length
+    return said[start:]
+
+
+def _framed(bare: list[str]) -> list[str]:
+    framed: list[str] = []
+    at = 0
+    while at < len(bare):
+        found = longest(FRAMES, bare, at)
+        framed.extend(found[1] if found else (bare[at],))
+        at += found[0] if found else 1
+    return framed
+
+
+def _asked(wrapper: list[str], first: str) -> set[str]:
+    """Return what a question asks for that has no word for it."""
+    if first in grammar.AUXILIARIES or first in grammar.MODALS:
+        return {"whether"}
+    return {"what"} if "tell" in wrapper else set()
+
+
+def _english(folded: str, said: list[str]) -> bool:
+    if not folded.isascii():
+        letters = [letter for letter in folded if letter.isalpha()]
+        if sum(not letter.isascii() for letter in letters) * 5 > len(letters):
+            return False
+    foreign = sum(word in grammar.FOREIGN for word in said)
+    return not foreign or foreign <= sum(word in grammar.FUNCTION for word in said)
+
+
+def _names(folded: str) -> set[str]:
+    """Return the stems of what is written with a capital although no sentence starts there."""
+    if folded.islower() or folded.isupper() or folded.istitle():
+        return set()
+    found = set()
+    starts = True
+    for word in folded.split():
+        bare = word.strip("\"'()[],;:.?!*")
+        if bare[:1].isupper() and not starts:
+            found.add(stem(bare.lower().removesuffix("'s")))
+        starts = word[-1] in ".?!:" or not bare
+    return found
+
+
+class _Reader:
+    """Goes through the words once."""
+
+    def __init__(self, reading: Reading, said: list[str]) -> None:
+        self._reading = reading
+        self._said = said
+        self._chunk: Chunk | None = None
+        self._owned: int | None = None  # where in the chunk the owner of its words goes
+
+    def run(self) -> None:
+        at = 0
+        while at < len(self._said):
+            at += self._take(self._said[at], at)
+
+    def _take(self, word: str, at: int) -> int:
+        """Take what starts at a place; return how many words that is."""
+        if word in (COMMA, STOP, POSSESSIVE):
+            self._part(word)
+            return 1
+        if number := spelt(self._said, at):
+            self._count(number[1])
+            return number[0]
+        if parts := numeral(word):
+            return self._take_number(parts, at)
+        if not self._take_small(word):
+            verb = not at or self._said[at - 1] in _VERB_AFTER
+            self._count(word, verb=verb)
+        return 1
+
+    def _part(self, mark: str) -> None:
+        if mark == POSSESSIVE:
+            return
+        self._close()
+        if mark == STOP and self._reading.sentences[-1]:
+            self._reading.sentences.append([])
+
+    def _take_number(self, parts: list[str], at: int) -> int:
+        after = numeral(self._said[at + 1]) if at + 1 < len(self._said) else None
+        if after and is_number(after[0]) and not is_number(parts[0]):  # $15 is 15 dollars
+            for part in (*after, *parts):
+                self._count(part)
+            return 2
+        for part in parts:
+            self._count(part)
+        return 1
+
+    def _take_small(self, word: str) -> bool:
+        """Take a word that does not count by itself; return whether it is one."""
+        reading = self._reading
+        if word in grammar.NEGATIONS:
+            self._count("!" + grammar.NEGATIONS[word])
+        elif word == "of":
+            self._owned = 0 if self._chunk else None
+        elif word in grammar.PREPOSITIONS:
+            self._close()
+            self._chunk = (word, [])
+            reading.sentences[-1].append(self._chunk)
+        elif word in grammar.EMPTY:
+            return True
+        elif word in grammar.PERSONS:
+            self._close()
+            reading.persons.append(grammar.PERSONS[word])
+        else:
+            return self._take_asking(word)
+        return True
+
+    def _take_asking(self, word: str) -> bool:
+        reading = self._reading
+        if word[0] == "?" or word in grammar.QUESTIONS:
+            reading.asks.add(grammar.QUESTIONS.get(word, word.lstrip("?")))
+        elif word in grammar.MODALS:
+            reading.modals.add(grammar.MODALS[word])
+        elif word in grammar.AUXILIARIES:
+            reading.tenses |= {"past"} if word in grammar.PAST else set()
+            reading.tenses |= {"present"} if word in grammar.PRESENT else set()
+        else:
+            return False
+        self._close()
+        return True
+
+    def _close(self) -> None:
+        self._chunk = self._owned = None
+
+    def _count(self, word: str, *, verb: bool = False) -> None:
+        meaning = word if word[0] in "#!" else _meaning(word, verb=verb)
+        self._reading.written.setdefault(meaning, word)
+        if self._chunk is None:
+            self._chunk = (None, [])
+            self._reading.sentences[-1].append(self._chunk)
+        if self._owned is None:
+            self._chunk[1].append(meaning)
+        else:  # the capital of France is France's capital
+            self._chunk[1].insert(self._owned, meaning)
+            self._owned += 1
+
+
+def _meaning(word: str, *, verb: bool) -> str:
+    base = stem(word)
+    if verb and base in VERBAL:
+        base = VERBAL[base]
+    return CONCEPTS.get(base, base)

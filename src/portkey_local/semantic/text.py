@@ -1,0 +1,114 @@
+"""A question as the words it is made of, before anything is made of them.
+
+Case, quotes, dashes and spaces are folded, contractions are spelt out ("what's" is "what is",
+"can't" is "can not"), and a possessive is a word of its own (`'s`), because "France's capital" and
+"capital of France" are told apart by nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+__all__ = ["COMMA", "POSSESSIVE", "STOP", "normal", "quoted", "words"]
+
+COMMA: Final = ","
+STOP: Final = "."
+POSSESSIVE: Final = "'s"
+
+_FOLDED: Final = str.maketrans(
+    {
+        "‘": "'", "’": "'", "ʼ": "'", "`": "'", "“": '"', "”": '"', "«": '"', "»": '"',
+        "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "−": "-", "\u00ad": None, "\u200b": None,
+    }
+)  # fmt: skip
+
+_WORD: Final = re.compile(
+    r"""
+      https?://\S+ | [\w.+-]+@[\w-]+\.[\w.-]+          # an address
+    | \d[\d,]*(?:[.:/]\d+)*(?:[a-z]+)?                 # a number, a time, a version, with its unit
+    | [^\W\d_]+(?:'[^\W\d_]+)*'?(?:\+\+|\#(?!\w))?     # a word, C++, C#
+    | [^\W]+                                           # an ID of letters, digits and underscores
+    | [$€£¥%+*/=<>^&|~\\]                              # a symbol that means something
+    | (?<![\w)])-(?=\d)                                # a minus
+    | [,;:.?!()\n]                                     # what parts phrases
+    """,
+    re.VERBOSE,
+)
+
+_PARTING: Final = {",": COMMA, ";": COMMA, ":": COMMA, "(": COMMA, ")": COMMA} | dict.fromkeys(
+    ".?!\n", STOP
+)
+
+_NOT: Final = {
+    "can't": "can", "cannot": "can", "won't": "will", "shan't": "shall", "ain't": "is",
+    "cant": "can", "dont": "do", "doesnt": "does", "didnt": "did", "isnt": "is", "arent": "are",
+    "wasnt": "was", "werent": "were", "havent": "have", "hasnt": "has", "hadnt": "had",
+    "couldnt": "could", "shouldnt": "should", "wouldnt": "would", "wont": "will",
+    "mustnt": "must", "neednt": "need",
+}  # fmt: skip
+_SPELT: Final = {
+    "whats": ("what", "is"), "wheres": ("where", "is"), "hows": ("how", "is"),
+    "whos": ("who", "is"), "whens": ("when", "is"), "thats": ("that", "is"),
+    "theres": ("there", "is"), "im": ("i", "am"), "i'm": ("i", "am"), "ive": ("i", "have"),
+    "youre": ("you", "are"), "youve": ("you", "have"), "let's": ("let", "us"),
+    "wanna": ("want", "to"), "gonna": ("going", "to"), "gotta": ("have", "to"),
+    "gimme": ("give", "me"), "lemme": ("let", "me"), "o'clock": ("oclock",), "y'all": ("you",),
+    "pls": ("please",), "plz": ("please",), "u": ("you",), "ur": ("your",), "thx": ("thanks",),
+    "&": ("and",), "%": ("percent",), "w/o": ("without",),
+}  # fmt: skip
+_IS: Final = frozenset(
+    ("what", "who", "where", "when", "why", "how", "that", "it", "there", "here", "he", "she")
+)
+_ENDINGS: Final = {"'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "'m": "am"}
+
+
+def normal(text: str) -> str:
+    """Return a text in one form of Unicode, its quotes, dashes and spaces folded; case is kept."""
+    return " ".join(unicodedata.normalize("NFKC", text).translate(_FOLDED).split())
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a normal text in lower case, contractions spelt out.
+
+    Punctuation is a `COMMA` or a `STOP`, whichever it is and however often.
+    """
+    found: list[str] = []
+    for word in _WORD.findall(text.lower()):
+        if word not in _PARTING:
+            found.extend(_spelt(word))
+        elif found and found[-1] not in (COMMA, STOP):
+            found.append(_PARTING[word])
+    return found
+
+
+def quoted(text: str) -> list[str]:
+    """Return what a normal text holds between quotation marks, in lower case."""
+    return [part.strip().lower() for part in re.findall(r'"([^"]+)"', text)]
+
+
+def _spelt(word: str) -> Iterator[str]:
+    if word in _SPELT:
+        yield from _SPELT[word]
+    elif word in _NOT:
+        yield from (_NOT[word], "not")
+    elif "'" not in word:
+        yield word
+    elif word.endswith("n't"):
+        yield from (word[:-3], "not")
+    else:
+        yield from _apostrophe(word)
+
+
+def _apostrophe(word: str) -> Iterator[str]:
+    head, _, tail = word.rpartition("'")
+    if tail == "s":
+        yield from (head, "is" if head in _IS else POSSESSIVE)
+    elif not tail:  # the students' union
+        yield from (head, POSSESSIVE) if head.endswith("s") else (head,)
+    elif "'" + tail in _ENDINGS:
+        yield from (head, _ENDINGS["'" + tail])
+    else:  # o'brien
+        yield head + tail

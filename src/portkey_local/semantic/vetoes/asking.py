@@ -1,0 +1,48 @@
+"""Vetoes on what is asked and of whom, where the words are the same."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from portkey_local.semantic.comparison import Comparison
+
+__all__ = ["modality", "person", "question", "tense"]
+
+_SOFT: Final = frozenset(("what", "amount", "count"))
+
+
+def question(compared: Comparison) -> str | None:
+    """One asks when, the other where."""
+    a, b = compared.a.asks, compared.b.asks
+    if a == b:
+        return None
+    a, b = a - b, b - a
+    if a and b:
+        return "question"
+    hard = (a | b) - _SOFT - {"whether"}
+    return "question" if hard else None
+
+
+def person(compared: Comparison) -> str | None:
+    """One speaks of me and the other of you, or of him."""
+    a, b = compared.a.persons, compared.b.persons
+    differ = set(a) - set(b) and set(b) - set(a)
+    return "person" if differ or _swapped(a, b) else None
+
+
+def _swapped(a: list[str], b: list[str]) -> bool:
+    """Tell whether the same two are spoken of, and the other one first."""
+    first, second = list(dict.fromkeys(a)), list(dict.fromkeys(b))
+    return first != second and set(first) == set(second)
+
+
+def modality(compared: Comparison) -> str | None:
+    """One asks what may be done and the other what should be."""
+    a, b = compared.a.modals, compared.b.modals
+    return "modality" if a - b - {"will"} and b - a - {"will"} else None
+
+
+def tense(compared: Comparison) -> str | None:
+    """One asks what was and the other what is."""
+    a, b = compared.a.tenses, compared.b.tenses
+    return "tense" if a and b and not a & b else None
