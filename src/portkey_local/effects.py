@@ -92,12 +92,23 @@ class Raised:
 class Run(_Asks[Any]):
     """Call a user's function, synchronous or asynchronous; answers its result, or `Raised`.
 
-    After so many seconds it is `Raised(TimeoutError())`, but for a synchronous function under the
-    synchronous driver, which nobody can stop.
+    After so many seconds it is `Raised(TimeoutError())`; a synchronous function that still runs
+    then is left to itself.
     """
 
     function: Callable[[], Any]
     seconds: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Work(_Asks[Any]):
+    """Call a function of ours that may take long, for so many seconds at most.
+
+    Answers its result, or `Raised`: after its time `Raised(TimeoutError())`.
+    """
+
+    function: Callable[[], Any]
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +228,7 @@ Effect: TypeAlias = (
     | Gather
     | Fetch
     | Run
+    | Work
     | Beside
     | Lookup
     | Store

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from portkey_local.compile import Compiled
     from portkey_local.credentials import Vault
     from portkey_local.effects import Cache
-    from portkey_local.policies.shelf import Shelf
+    from portkey_local.policies.shelf import Judges, Shelf
+    from portkey_local.semantic.contract import Embedder
 
 S = TypeVar("S", bound="float | None")
 COMPILED_KEPT = 128  # configs; a client rarely meets more than a few
@@ -84,12 +85,15 @@ class Engine:
         checks: Mapping[str, Callable[..., Any]] = EMPTY,
         cache: Cache | None = None,
         cache_owned: bool = True,
+        embedder: Embedder | None = None,
+        judges: Judges | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """Take what every call of the client uses; without a `cache` it has one in memory.
 
-        A cache that is not owned is somebody else's to close.
+        A cache that is not owned is somebody else's to close. `embedder` and `judges` are for
+        semantic caches.
         """
         self.vault = vault
         self.closed = False
@@ -102,6 +106,7 @@ class Engine:
         self._compiled: dict[bytes, Compiled] = {}
         self._cache = cache
         self._cache_owned = cache_owned
+        self._semantic = (embedder, judges, bodies)
         self._shelf: Shelf | None = None
 
     def plan(self, options: Options) -> Plan:
@@ -130,10 +135,7 @@ class Engine:
         from portkey_local.compile import compile_config  # pydantic's models are slow to make
 
         if self._shelf is None:
-            from portkey_local.caches.memory import MemoryCache
-            from portkey_local.policies.shelf import Shelf
-
-            self._shelf = Shelf(MemoryCache() if self._cache is None else self._cache)
+            self._shelf = self._shelf_made()
         return compile_config(
             options.config,
             vault=self.vault,
@@ -142,6 +144,18 @@ class Engine:
             checks=self._checks,
             shelf=self._shelf,
         )
+
+    def _shelf_made(self) -> Shelf:
+        from portkey_local.caches.memory import MemoryCache
+        from portkey_local.caches.questions import MemoryQuestions
+        from portkey_local.policies.shelf import Judges, Shelf
+        from portkey_local.semantic.remembering import RecallsState
+
+        embedder, judges, texts = self._semantic
+        cache = MemoryCache() if self._cache is None else self._cache
+        questions = getattr(cache, "questions", None)  # those of a cache of the user's: in memory
+        recalls = RecallsState(questions or MemoryQuestions(), embedder)
+        return Shelf(cache, recalls=recalls, judges=judges or Judges(), texts=texts)
 
     def begin(self, request: Request, plan: Plan, timeout: float) -> tuple[Call, Compiled]:
         """Return a call that begins now and may take `timeout` seconds, and the router for it.

@@ -33,16 +33,27 @@ class Flight:
     """One call that is being made, and what it came to; `value` is None until it has landed.
 
     `taped` is set where the end of a stream ends it; `idle_since` is the time at which the reader
-    of that stream paused.
+    of that stream paused. `decision` is why the answer that landed is another question's.
     """
 
-    __slots__ = ("_flights", "_key", "_wakes", "beside", "ended", "idle_since", "taped", "value")
+    __slots__ = (
+        "_flights",
+        "_key",
+        "_wakes",
+        "beside",
+        "decision",
+        "ended",
+        "idle_since",
+        "taped",
+        "value",
+    )
 
     def __init__(self, flights: FlightsState, key: bytes, *, beside: bool = False) -> None:
         """Begin with nobody waiting; `beside` is a flight that no call waits to lead."""
         self._flights = flights
         self._key = key
         self.beside = beside
+        self.decision: Any = None
         self._wakes: list[Callable[[], None]] = []
         self.ended = False
         self.taped = False

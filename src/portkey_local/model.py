@@ -220,7 +220,7 @@ class Fault(StrEnum):
 class Reply:
     """A 2xx answer. `data` is its decoded JSON, if it is JSON; `stream` is open if it is a
     stream. `blocked`: nothing is left of it, by the vendor's safety filter or by its mistake.
-    `cache` is what `x-portkey-cache-status` says.
+    `cache` is what `x-portkey-cache-status` says, `decision` what a semantic cache says of it.
     """
 
     target: Target
@@ -230,6 +230,7 @@ class Reply:
     retries: int = 0
     blocked: bool = False
     cache: str = DISABLED
+    decision: Any = None
 
     @property
     def status(self) -> int:
@@ -257,6 +258,7 @@ class Failure:
     retries: int = 0
     cause: BaseException | None = field(default=None, repr=False)
     cache: str = DISABLED
+    decision: Any = None
 
 
 Outcome: TypeAlias = Reply | Failure
@@ -297,6 +299,10 @@ class Event:
     reason: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    similarity: float | None = None
+    threshold: float | None = None
+    profile: str | None = None
+    question: str | None = None  # a hash of one that was asked before
     request_body: Any = field(default=None, repr=False)  # only where the user asked for bodies
 
     def to_dict(self) -> dict[str, Any]:

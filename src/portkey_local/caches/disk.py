@@ -20,6 +20,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from portkey_local.caches.questions_on_disk import DiskQuestions
 from portkey_local.caches.writer import Waiting, Writer
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class DiskCache:
         self._rest_until = 0.0
         self._trouble: Exception | None = None
         self._writer = Writer(self._write, self._leave)
+        self.questions = DiskQuestions(self.directory)
 
     def ready(self, key: bytes, /) -> bool:
         """Whether an answer waits to be written, and so is at hand."""
@@ -106,10 +108,12 @@ class DiskCache:
     def flush(self) -> None:
         """Wait until what was put is written."""
         self._writer.flush()
+        self.questions.flush()
 
     def close(self) -> None:
         """Write what waits, and close the files; the next call opens them again."""
         self._writer.stop()
+        self.questions.close()
         with self._lock:
             opened, self._opened = self._opened, None
         if opened is not None:

@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
 
+from portkey_local.caches.questions import MemoryQuestions
+
 __all__ = ["MemoryCache"]
 
 ENTRIES: Final = 10_000
@@ -47,6 +49,7 @@ class MemoryCache:
         self.max_bytes = max_bytes
         self._kept: OrderedDict[bytes, tuple[bytes, float]] = OrderedDict()
         self._bytes = 0
+        self.questions = MemoryQuestions(max_questions=max_entries)
         self.renew_lock()
         _ALL.add(self)
 

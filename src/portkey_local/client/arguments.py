@@ -23,6 +23,8 @@ from portkey_local.engine import Options, metadata_of
 from portkey_local.errors import ConfigError
 from portkey_local.hooks import CheckContext
 from portkey_local.model import EMPTY, Caching, Event, Rng
+from portkey_local.policies.shelf import Judges
+from portkey_local.semantic.contract import Embedder
 from portkey_local.wire.chosen import Kind
 from portkey_local.wire.settings import Connections
 
@@ -64,7 +66,10 @@ class Arguments(Changes, total=False):
     """What a client can be given."""
 
     cache: Cache
+    cache_comparer: Callable[[str, str], Any]
     cache_dir: str | os.PathLike[str]
+    cache_embedder: Embedder
+    cache_verifier: Callable[[str, str, str], Any]
     checks: Mapping[str, Callable[[CheckContext], Any]]
     connections: Connections
     debug: bool
@@ -127,7 +132,10 @@ CARRIED = frozenset(  # go along with a call and change no route
 ONE_CLIENT = frozenset(
     {
         "cache",
+        "cache_comparer",
         "cache_dir",
+        "cache_embedder",
+        "cache_verifier",
         "checks",
         "connections",
         "debug",
@@ -336,6 +344,11 @@ def cache(given: Mapping[str, Any]) -> Cache | None:
     from portkey_local.caches.disk import DiskCache  # and with it sqlite3
 
     return DiskCache(directory)
+
+
+def judges(given: Mapping[str, Any]) -> Judges:
+    """Return the caller's own functions for semantic caches."""
+    return Judges(given.get("cache_verifier"), given.get("cache_comparer"))
 
 
 def api_key(given: Mapping[str, Any]) -> str:

@@ -7,14 +7,15 @@ the request id: the class stays openai's, so results compare equal to the bare S
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from openai import BaseModel, NotGiven
 
 from portkey_local.client.construct import construct
 from portkey_local.engine import headers_of
-from portkey_local.model import Call, Reply, Target
+from portkey_local.model import DISABLED, Call, Reply, Target
+from portkey_local.semantic.explained import CacheDecision
 from portkey_local.transports import EXTENSION
 
 PREFIX = "x-portkey-"
@@ -31,14 +32,19 @@ class Headers:
     target: Target | None
     retries: int
     cache: str
+    decision: CacheDecision | None = None
 
     def __call__(self) -> dict[str, str]:
         """Return for example `{"provider": "openai", "retry-attempt-count": "0", ...}`."""
         return short(headers_of(self.trace_id, self.target, self.retries, self.cache))
 
+    def decided(self) -> CacheDecision:
+        """Return why the answer came from a cache, or did not."""
+        return self.decision or CacheDecision(status=self.cache, tier=_tier(self.cache))
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the plain headers: a target holds a key."""
-        return Known, (self(),)
+        return Known, (self(), self.decided())
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +52,19 @@ class Known:
     """Headers that were pickled or copied."""
 
     headers: Mapping[str, str]
+    decision: CacheDecision = field(default_factory=lambda: CacheDecision(status=DISABLED))
 
     def __call__(self) -> dict[str, str]:
         """Return the headers."""
         return dict(self.headers)
+
+    def decided(self) -> CacheDecision:
+        """Return why the answer came from a cache, or did not."""
+        return self.decision
+
+
+def _tier(cache: str) -> Literal["exact"] | None:
+    return "exact" if cache in ("HIT", "STALE") else None
 
 
 def short(headers: Mapping[str, str]) -> dict[str, str]:
@@ -71,17 +86,24 @@ def build(cast_to: Any, call: Call, reply: Reply, options: Any = None) -> Any:
         result = options.post_parser(result)
     if isinstance(result, BaseModel):
         result.__dict__["_request_id"] = reply.answer.headers.get("x-request-id")
-        result.__dict__["get_headers"] = _headers(call, reply)
+        _tell(result, call, reply)
     return result
 
 
-def _headers(call: Call, reply: Reply) -> Headers:
-    return Headers(call.trace_id, reply.target, reply.retries, reply.cache)
+def _tell(result: BaseModel, call: Call, reply: Reply) -> None:
+    headers = headers_told(call, reply)
+    result.__dict__["get_headers"] = headers
+    result.__dict__["get_cache_decision"] = headers.decided
+
+
+def headers_told(call: Call, reply: Reply) -> Headers:
+    """Return what is told of a reply's route."""
+    return Headers(call.trace_id, reply.target, reply.retries, reply.cache, reply.decision)
 
 
 def with_headers(result: Any, response: Any) -> Any:
     """Return a result of the transport's way with `get_headers` on it, where it can have that."""
     if isinstance(result, BaseModel) and EXTENSION in response.extensions:
         call, reply = response.extensions[EXTENSION]
-        result.__dict__["get_headers"] = _headers(call, reply)
+        _tell(result, call, reply)
     return result

@@ -56,6 +56,10 @@ class Routed:
         cache = arguments.cache(self._given)
         bodies = self._given.get("debug") is True
         owned = self._given.get("cache") is None
+        own |= {
+            "embedder": self._given.get("cache_embedder"),
+            "judges": arguments.judges(self._given),
+        }
         self._engine = Engine(vault=vault, bodies=bodies, cache=cache, cache_owned=owned, **own)
         self._plan = self._engine.plan(arguments.options(self._given))
 

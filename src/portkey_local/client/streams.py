@@ -15,11 +15,12 @@ from openai._streaming import extract_stream_chunk_type
 
 from portkey_local.client.construct import converter
 from portkey_local.client.failures import http_library, interrupted, response_of, told
-from portkey_local.client.results import short
+from portkey_local.client.results import headers_told, short
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.engine import facts
 from portkey_local.model import DONE, Call, Reply, ServerEvent
 from portkey_local.providers.openai import redact_json
+from portkey_local.semantic.explained import CacheDecision
 
 T = TypeVar("T")
 
@@ -114,6 +115,10 @@ class _Facts:
     def get_headers(self) -> dict[str, str]:
         """Return the `x-portkey-*` headers without their prefix."""
         return short(facts(self._chunks.call, self._chunks.reply))
+
+    def get_cache_decision(self) -> CacheDecision:
+        """Return why the answer came from a cache, or did not."""
+        return headers_told(self._chunks.call, self._chunks.reply).decided()
 
 
 class PortkeyStream(_Facts, Stream[T]):

@@ -9,6 +9,7 @@ from typing import Any
 
 from portkey_local.wire.settings import Connections
 
+EMBEDDER_METHODS = ("name", "fingerprint", "window", "tokens", "embed")
 CACHE_METHODS = ("ready", "get", "put", "flush", "close")
 
 
@@ -24,9 +25,15 @@ WANTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: all(hasattr(value, name) for name in CACHE_METHODS),
         "a MemoryCache, a DiskCache, or an object with their methods",
     ),
+    "cache_comparer": (callable, "a callable, which takes two answers"),
     "cache_dir": (lambda value: isinstance(value, (str, os.PathLike)), "a path"),
+    "cache_embedder": (
+        lambda value: all(hasattr(value, name) for name in EMBEDDER_METHODS),
+        "an object with the methods of portkey_local.semantic.contract.Embedder",
+    ),
     "cache_force_refresh": (lambda value: isinstance(value, bool), "a bool"),
     "cache_namespace": (lambda value: isinstance(value, str), "a string"),
+    "cache_verifier": (callable, "a callable, which takes two questions and an answer"),
     "checks": (
         lambda value: isinstance(value, Mapping) and all(map(callable, value.values())),
         "a dict of names and callables",

@@ -30,6 +30,7 @@ __all__ = [
 
 Mode = Literal["single", "fallback", "loadbalance", "conditional"]
 CacheMode = Literal["simple", "semantic"]
+Profile = Literal["strict", "balanced", "loose"]
 MODES: dict[str, tuple[str, ...]] = {"strategy": get_args(Mode), "cache": get_args(CacheMode)}
 
 DEFAULT_STREAM_IDLE_TIMEOUT = 60_000.0
@@ -48,6 +49,7 @@ Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Percentage = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 
 
@@ -122,6 +124,12 @@ class Cache(Frozen):
     After `max_age` a kept answer is stale. Of a stale one, `stale_while_revalidate` says for how
     long it is given while a new one is fetched, and `stale_if_error` for how long where none can
     be had (RFC 5861); `max_stale` is both.
+
+    The rest is for mode semantic. `profile` says how alike two questions must be, `min_similarity`
+    the same as a cosine similarity, for experts; `model` is a folder with the embedding model,
+    which is only downloaded with `download`. With `shadow` nothing is served, only reported. A
+    `sample` of would-be hits (0 to 1) is compared with the model's own answer, and all of them
+    until their error rate is proven to be below `max_error`.
     """
 
     mode: CacheMode
@@ -129,6 +137,13 @@ class Cache(Frozen):
     max_stale: Seconds | None = None
     stale_while_revalidate: Seconds | None = None
     stale_if_error: Seconds | None = None
+    profile: Profile = "balanced"
+    min_similarity: Fraction | None = None
+    model: Annotated[str, Field(min_length=1)] | None = None
+    download: bool = False
+    shadow: bool = False
+    sample: Fraction | None = None
+    max_error: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     @model_validator(mode="before")
     @classmethod

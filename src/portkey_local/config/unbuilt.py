@@ -41,9 +41,7 @@ NOT_BUILT: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 # Field of a node, a field of that, and a value that does nothing yet -> what holds meanwhile.
-VALUES_NOT_BUILT: Final[Mapping[tuple[str, str, str], str]] = MappingProxyType(
-    {("cache", "mode", "semantic"): "mode 'simple' answers the very same request again"}
-)
+VALUES_NOT_BUILT: Final[Mapping[tuple[str, str, str], str]] = MappingProxyType({})
 
 
 def _spelt_out(table: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from portkey_local.drivers.beside import Tasks
 from portkey_local.drivers.shelving import landed, looked_up, looked_up_aside, ready, stored
 from portkey_local.drivers.streams import AsyncEventStream, AsyncGatheredStream, StreamBroken
 from portkey_local.drivers.taping import AsyncTapedStream
+from portkey_local.drivers.working import worked_aside
 from portkey_local.effects import (
     Beside,
     Discard,
@@ -33,6 +34,7 @@ from portkey_local.effects import (
     Sleep,
     Store,
     T,
+    Work,
 )
 from portkey_local.model import Answer, Call, Failure, Outcome, Packet, Reply, ServerEvent, Target
 from portkey_local.wire.contract import AsyncResponse, AsyncWire, WireError, WireTimeout
@@ -83,7 +85,7 @@ class AsyncDriver:
 
     async def _assist(
         self,
-        effect: Gather | Fetch | Run | Beside | Lookup | Store | Follow | Record | Replay,
+        effect: Gather | Fetch | Run | Work | Beside | Lookup | Store | Follow | Record | Replay,
     ) -> object:
         """Perform what guardrails ask for, and what caches do."""
         match effect:
@@ -95,6 +97,8 @@ class AsyncDriver:
                 return await self._fetch(packet, seconds)
             case Run(function, seconds):
                 return await self._call(function, seconds)
+            case Work():
+                return await worked_aside(effect)
             case Beside(route):
                 self._beside.start(lambda: self.run(route))
                 return None

@@ -34,6 +34,7 @@ from portkey_local.effects import (
     Send,
     Sleep,
     Store,
+    Work,
 )
 from portkey_local.model import (
     EMPTY,
@@ -131,7 +132,7 @@ class Simulation:
             case Fetch():
                 failure = Failure(None, Fault.NETWORK, 500, "a simulated run has no network")
                 self._at(self.now, lambda: resume(failure))
-            case Run(function):
+            case Run(function) | Work(function):
                 result = _called(function)
                 self._at(self.now, lambda: resume(result))
             case Beside(route):

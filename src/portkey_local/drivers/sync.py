@@ -17,6 +17,7 @@ from portkey_local.drivers.beside import Threads
 from portkey_local.drivers.shelving import looked_up, stored
 from portkey_local.drivers.streams import EventStream, GatheredStream, StreamBroken
 from portkey_local.drivers.taping import TapedStream
+from portkey_local.drivers.working import in_time, worked
 from portkey_local.effects import (
     Beside,
     Discard,
@@ -34,6 +35,7 @@ from portkey_local.effects import (
     Sleep,
     Store,
     T,
+    Work,
 )
 from portkey_local.model import (
     Answer,
@@ -94,7 +96,7 @@ class SyncDriver:
 
     def _assist(
         self,
-        effect: Gather | Fetch | Run | Beside | Lookup | Store | Follow | Record | Replay,
+        effect: Gather | Fetch | Run | Work | Beside | Lookup | Store | Follow | Record | Replay,
     ) -> object:
         """Perform what guardrails ask for, and what caches do."""
         match effect:
@@ -106,6 +108,8 @@ class SyncDriver:
                 return self._fetch(packet, seconds)
             case Run(function, seconds):
                 return self._call(function, seconds)
+            case Work():
+                return worked(effect)
             case Beside(route):
                 self._beside.start(lambda: self.run(route))
                 return None
@@ -158,7 +162,7 @@ class SyncDriver:
     def _call(self, function: Callable[[], Any], seconds: float) -> Any:
         """Call a user's function; one that is asynchronous gets an event loop of its own."""
         try:
-            result = function()
+            result = function() if math.isinf(seconds) else in_time(function, seconds)
             return _awaited(_timed(result, seconds)) if inspect.iscoroutine(result) else result
         except Exception as error:  # noqa: BLE001 - the route decides what it means
             return Raised(error)

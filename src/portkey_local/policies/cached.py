@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from portkey_local.caches import entries, forms
 from portkey_local.effects import (
@@ -50,6 +50,10 @@ from portkey_local.policies.shelf import (
     now,
 )
 from portkey_local.policies.stale import NEVER, Stale, detached, outage
+from portkey_local.policies.taped import StreamTape
+
+if TYPE_CHECKING:
+    from portkey_local.policies.similar import Similar
 
 MAX_AGE: Final = 604_800.0  # seconds
 LEADERS: Final = 3  # whom a call follows, one after the other, before it goes alone
@@ -74,6 +78,7 @@ class Cached:
     scope: Scope
     max_age: float = MAX_AGE
     stale: Stale = NEVER
+    similar: Similar | None = None
 
     def route(self, call: Call) -> Route[Outcome]:
         """Return a kept answer, or the inner outcome, which is then kept if it is good."""
@@ -111,7 +116,7 @@ class Cached:
             return (yield from self._hit(call, asked, held.entry))
         if self.age(call, held.entry) >= self.stale.at_once(call.caching, self.max_age):
             return None
-        found = yield from self._given(call, asked, held.entry, STALE)
+        found = yield from self.given(call, asked, held.entry, STALE)
         if found is not None:
             self.report_stale(call, held.entry, None)
             if self.shelf.flights.room_beside(asked.key):
@@ -121,8 +126,7 @@ class Cached:
     def _fetched(self, call: Call, asked: Asked, held: Held | None) -> Route[Outcome]:
         """Return what is asked for anew, by this call or by an identical one that is in flight."""
         if not call.caching.writes:  # nothing of it may be kept, so it is shared with nobody
-            call.report("cache.miss", self.sole)
-            return marked((yield from self.ask(call, asked, None)), MISS)
+            return (yield from self._missed(call, asked, None))
         flight, shared = yield from self._boarded(call, asked)
         if shared is not None:
             return shared
@@ -138,7 +142,7 @@ class Cached:
             if not flight.ended:
                 return None, self.too_late(call)
             if flight.value is not None:
-                shared = yield from self._shared(call, asked, flight.value)
+                shared = yield from self._shared(call, asked, flight.value, flight.decision)
                 if shared is not None:
                     call.report("cache.shared", shared.target, status=shared.status)
                     return None, shared
@@ -161,13 +165,15 @@ class Cached:
         message = f"no answer within {seconds:.3g} s from the identical call in flight"
         return Failure(self.sole, Fault.TIMEOUT, 408, message, cache=MISS)
 
-    def _shared(self, call: Call, asked: Asked, value: bytes) -> Route[Reply | None]:
+    def _shared(self, call: Call, asked: Asked, value: bytes, decision: Any) -> Route[Reply | None]:
         """Return what another call's flight brought: a stale answer, where there was an outage."""
         held = self.held(value)
         if held is None:
             return None
         if self.fresh(call, held.entry):
-            return (yield from self._given(call, asked, held.entry, HIT))
+            status = HIT if decision is None else decision.status
+            found = yield from self.given(call, asked, held.entry, status)
+            return None if found is None else replace(found, decision=decision)
         down = Failure(self.sole, Fault.NETWORK, 500, "the identical call in flight met an outage")
         return (yield from self._instead(call, asked, held, down))
 
@@ -180,14 +186,20 @@ class Cached:
             found = yield from self.find(call, asked, flight)
             if found is not None:
                 return found
-            call.report("cache.miss", self.sole)
-            outcome = yield from self.ask(call, asked, flight)
+            outcome = yield from self._missed(call, asked, flight)
             if held is not None and flight is not None and outage(outcome):
                 flight.land(held.value)  # those who follow need not find out for themselves
-            return marked(outcome, MISS)
+            return outcome
         finally:
             if flight is not None and not flight.taped:
                 flight.land(None)
+
+    def _missed(self, call: Call, asked: Asked, flight: Flight | None) -> Route[Outcome]:
+        """Return what was answered to a similar question, where that will do; else ask."""
+        if self.similar is not None:
+            return (yield from self.similar.route(self, call, asked, flight))
+        call.report("cache.miss", self.sole)
+        return marked((yield from self.ask(call, asked, flight)), MISS)
 
     # --- from the cache
 
@@ -205,7 +217,7 @@ class Cached:
         return found
 
     def _hit(self, call: Call, asked: Asked, entry: entries.Entry) -> Route[Reply | None]:
-        found = yield from self._given(call, asked, entry, HIT)
+        found = yield from self.given(call, asked, entry, HIT)
         if found is not None:
             call.report("cache.hit", found.target, status=found.status)
         return found
@@ -214,11 +226,11 @@ class Cached:
         """Return what is kept under keys; of a cache that fails, nothing, and an event."""
         found = yield from Lookup(self.shelf.cache, keys, now(call))
         if isinstance(found, Raised):
-            self._failed(call)(found.error)
+            self.failed(call)(found.error)
             return (None,) * len(keys)
         return found
 
-    def _given(
+    def given(
         self, call: Call, asked: Asked, entry: entries.Entry, status: str
     ) -> Route[Reply | None]:
         """Return an entry as this call gets it: an object of its own, in the form asked for."""
@@ -256,7 +268,7 @@ class Cached:
         """Return a stale answer in place of an outage, if it is not too old for that."""
         if self.age(call, held.entry) >= self.stale.on_error(call.caching, self.max_age):
             return None
-        found = yield from self._given(call, asked, held.entry, STALE)
+        found = yield from self.given(call, asked, held.entry, STALE)
         if found is not None:
             self.report_stale(call, held.entry, outcome)
         return found
@@ -271,7 +283,7 @@ class Cached:
 
     def dismiss(self, call: Call, keys: tuple[bytes, ...]) -> Route[None]:
         """Put nothing in the place of entries that may serve no longer."""
-        failed = self._failed(call)
+        failed = self.failed(call)
         values = tuple((key, b"") for key in keys)
         stored = yield from Store(self.shelf.cache, values, now(call), 0.0, failed)
         if isinstance(stored, Raised):
@@ -287,7 +299,7 @@ class Cached:
         if outcome.stream is not None:
             if flight is not None:
                 flight.taped = True
-            return (yield from Record(outcome, _StreamTape(self, call, asked, outcome, flight)))
+            return (yield from Record(outcome, StreamTape(self, call, asked, outcome, flight)))
         if outcome.data is not None:
             yield from self.keep(call, asked, outcome, None, flight)
         return outcome
@@ -314,6 +326,8 @@ class Cached:
             value = self.written(call, reply, whole, events, usage=asked.usage)
             if value is not None and call.caching.writes:
                 yield from self.store(call, ((asked.key, value),), reply.target)
+            if value is not None and self.similar is not None:
+                yield from self.similar.learn(self, call, asked, datas)
         if flight is not None:
             flight.land(value)
         return value is not None
@@ -332,14 +346,14 @@ class Cached:
         try:
             return entries.encoded(now(call), place, reply.answer, data, events, usage=usage)
         except (TypeError, ValueError, RecursionError) as error:
-            self._failed(call)(error)
+            self.failed(call)(error)
             return None
 
     def store(
         self, call: Call, values: tuple[tuple[bytes, bytes], ...], target: Target
     ) -> Route[None]:
         """Keep entries, each under its key."""
-        failed = self._failed(call)
+        failed = self.failed(call)
         age = self.max_age + self.stale.kept
         stored = yield from Store(self.shelf.cache, values, now(call), age, failed)
         if isinstance(stored, Raised):
@@ -347,7 +361,9 @@ class Cached:
         else:
             call.report("cache.stored", target)
 
-    def _failed(self, call: Call) -> Callable[[Exception], None]:
+    def failed(self, call: Call) -> Callable[[Exception], None]:
+        """Return what reports that a cache has failed a call."""
+
         def report(error: Exception) -> None:
             # A library's own words may quote what it was given; ours do not.
             ours = type(error).__module__.startswith("portkey_local.")
@@ -360,28 +376,3 @@ class Cached:
     def sole(self) -> Target | None:
         """The target of a node that is one."""
         return self.targets[0] if len(self.targets) == 1 else None
-
-
-@dataclass(slots=True)
-class _StreamTape:
-    """Keeps a stream that ends as it must; else lets those go who follow it."""
-
-    cached: Cached
-    call: Call
-    asked: Asked
-    reply: Reply
-    flight: Flight | None
-
-    def keep(self, events: list[ServerEvent]) -> Route[None]:
-        try:
-            yield from self.cached.keep(self.call, self.asked, self.reply, events, self.flight)
-        finally:
-            self.drop()
-
-    def drop(self) -> None:
-        if self.flight is not None:
-            self.flight.land(None)
-
-    def idle(self, since: float | None) -> None:
-        if self.flight is not None:
-            self.flight.idle_since = since

@@ -47,9 +47,9 @@ def worded(body: Mapping[str, Any]) -> Worded | Unfit:
     if reason is not None:
         return Unfit(reason)
     messages = body.get("messages")
-    last = messages[-1] if isinstance(messages, Sequence) and messages else None
-    if not isinstance(last, Mapping) or isinstance(messages, str):
+    if not isinstance(messages, list) or not messages or not isinstance(messages[-1], Mapping):
         return Unfit("no messages")
+    last = messages[-1]
     if last.get("role") != "user":
         return Unfit("last message is not the user's")
     text = _plain_text(last.get("content"))

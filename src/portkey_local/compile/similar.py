@@ -1,0 +1,93 @@
+"""From a node's `cache` of mode semantic to its second tier: the model, the rules, the judges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from portkey_local.config import Cache, Config, warn
+from portkey_local.model import Target
+from portkey_local.policies.shelf import Shelf
+from portkey_local.policies.similar import Rules, Similar
+from portkey_local.semantic.contract import Embedder
+from portkey_local.semantic.deciding import threshold
+from portkey_local.semantic.requests import unfit_fields
+from portkey_local.semantic.resolve import NoModel
+
+__all__ = ["similar"]
+
+UNKNOWN: Final = 0.9  # the similarity that is asked of a model nobody has calibrated, in shadow
+SAMPLE: Final = 0.05  # of would-be hits, where an error rate is to be held
+WORDS: Final = "params.messages"
+
+
+def similar(
+    cache: Cache, node: Config, path: str, targets: Iterable[Target], shelf: Shelf
+) -> Similar | None:
+    """Return a node's semantic tier; None, after a warning, where there is no model for it."""
+    recalls = shelf.recalls
+    try:
+        recall = recalls.of(cache.model, download=cache.download)
+    except NoModel as error:
+        _warn(shelf, f"{path}.cache.mode: only the very same request is answered again: {error}")
+        return None
+    return Similar(
+        recall,
+        _rules(cache, path, recall.embedder, shelf),
+        shelf.judges,
+        recalls.evidence,
+        _never(node, targets),
+        shelf.texts,
+    )
+
+
+def _rules(cache: Cache, path: str, embedder: Embedder, shelf: Shelf) -> Rules:
+    at_least, shadow = cache.min_similarity, cache.shadow
+    if at_least is None:
+        at_least = threshold(embedder.fingerprint, cache.profile)
+    if at_least is None:
+        at_least = UNKNOWN
+        if not shadow:
+            shadow = True
+            _warn(
+                shelf,
+                f"{path}.cache.mode: nobody has calibrated the model {embedder.name!r}, so its"
+                " hits are reported (cache.shadowed) and not served; give min_similarity once you"
+                " know which similarity it needs",
+            )
+    sample = cache.sample
+    if sample is None:
+        sample = 0.0 if cache.max_error is None else SAMPLE
+    return Rules(cache.profile, at_least, shadow, sample, cache.max_error)
+
+
+def _warn(shelf: Shelf, message: str) -> None:
+    """Give a warning once for each client: its configs may be compiled many times."""
+    if shelf.recalls.first(message):
+        warn(message)
+
+
+def _never(node: Config, targets: Iterable[Target]) -> str | None:
+    """Return why no call of a node is for the tier, in a word or two."""
+    if any(name.startswith(WORDS) for name in _looked_at(node)):
+        return "routed by its words"
+    reasons = (unfit_fields(target.override) for target in targets)
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def _looked_at(node: Config) -> Iterator[str]:
+    """Name the fields that the conditions in a tree look at."""
+    for condition in (node.strategy.conditions if node.strategy else None) or ():
+        yield from _names(condition.query)
+    for target in node.targets or ():
+        yield from _looked_at(target)
+
+
+def _names(query: Any) -> Iterator[str]:
+    if isinstance(query, Mapping):
+        for name, value in query.items():
+            yield name
+            yield from _names(value)
+    elif isinstance(query, list):
+        for each in query:
+            yield from _names(each)

@@ -1,0 +1,141 @@
+"""What one embedding model remembers: it takes a question, and finds those that mean the same.
+
+Ground rules: `recall` and `learned` compute and may wait (for the model to load, for a file), so
+they are asked in a thread of their own, with a time limit. A model that is found wanting is left
+alone for a while.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from portkey_local.caches.questions import Question
+from portkey_local.semantic.contract import Embedder
+from portkey_local.semantic.deciding import Candidate, Profile, decide
+from portkey_local.semantic.eligibility import unfit
+from portkey_local.semantic.requests import Unfit
+from portkey_local.semantic.scopes import Near, ScopesState
+from portkey_local.semantic.text import normal
+
+__all__ = ["Recall", "Recalled", "Sought", "WarmthState"]
+
+NEIGHBOURS: Final = 5
+PATIENCE: Final = 0.5  # seconds that a call waits for a look
+WARM_UP: Final = 10.0  # seconds from the first look within which calls wait for the model to load
+REST: Final = 60.0  # seconds for which a model that cannot be used is left alone
+SCHEMA: Final = b"1"  # of scopes and texts; another one finds nothing of what was kept before
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A question that is asked, and how alike another one must be.
+
+    `vector` is known from the second look on. `gone` are the keys of answers that are not there any
+    more, `without` those that will not do for this call.
+    """
+
+    scope: bytes
+    text: str = field(repr=False)
+    profile: Profile
+    at_least: float
+    now: float
+    vector: bytes | None = field(default=None, repr=False)
+    gone: tuple[bytes, ...] = ()
+    without: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What came of a look: the question that has the same answer, and those a veto stopped."""
+
+    vector: bytes = field(repr=False)
+    served: Near | None
+    passed: tuple[tuple[Near, str], ...] = ()
+
+
+class WarmthState:
+    """How long a call may wait for a model: long once, while it loads, and not at all if it is out
+    of order.
+    """
+
+    def __init__(self) -> None:
+        """Begin cold."""
+        self._began: float | None = None
+        self._warm = False
+        self._rest_until = float("-inf")
+
+    def patience(self, now: float) -> float:
+        """Return the seconds that a look at `now` may take; 0 for none at all."""
+        if now < self._rest_until:
+            return 0.0
+        if self._warm:
+            return PATIENCE
+        if self._began is None:
+            self._began = now
+        return max(PATIENCE, self._began + WARM_UP - now)
+
+    def warmed(self) -> None:
+        """Note that the model has answered."""
+        self._warm = True
+
+    def rest(self, now: float) -> None:
+        """Leave a model alone that cannot be used."""
+        self._rest_until = now + REST
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """One model, and the questions that are kept with its vectors."""
+
+    embedder: Embedder
+    scopes: ScopesState
+    warmth: WarmthState = field(default_factory=WarmthState)
+
+    def scope(self, rest: bytes) -> bytes:
+        """Return the scope of a request by the digest of its `rest`: each model has its own."""
+        told = b"\0".join((SCHEMA, self.embedder.fingerprint.encode(), rest))
+        return hashlib.blake2b(told, digest_size=32).digest()
+
+    def recall(self, sought: Sought) -> Recalled | Unfit:
+        """Return the nearest question with the same answer, or why a text is left alone."""
+        if sought.gone:
+            self.scopes.forget(sought.scope, sought.gone)
+        tokens = self.embedder.tokens(sought.text)
+        reason = unfit(sought.text, tokens=tokens, window=self.embedder.window)
+        if reason is not None:
+            return Unfit(reason)
+        vector = sought.vector or self.vector(sought.text)
+        near = self.scopes.nearest(
+            sought.scope, vector, NEIGHBOURS, sought.now, without=sought.without
+        )
+        verdict = decide(
+            sought.text,
+            [Candidate(each.question.text, each.similarity) for each in near],
+            sought.profile,
+            sought.at_least,
+            tokens=tokens,
+        )
+        served = None if verdict.served is None else near[verdict.served]
+        return Recalled(vector, served, tuple((near[at], veto) for at, veto in verdict.vetoes))
+
+    def vector(self, text: str) -> bytes:
+        """Return the vector of a text."""
+        vector = self.embedder.embed(normal(text))
+        self.warmth.warmed()
+        return vector
+
+    def fit(self, text: str) -> bool:
+        """Whether a text is not to be left alone."""
+        tokens = self.embedder.tokens(text)
+        return unfit(text, tokens=tokens, window=self.embedder.window) is None
+
+    def learned(self, text: str) -> bytes | None:
+        """Return the vector of a text that was not looked for; None where it is left alone."""
+        return self.vector(text) if self.fit(text) else None
+
+    def add(self, question: Question, failed: Callable[[Exception], None]) -> None:
+        """Keep a question; returns at once."""
+        self.scopes.questions.add(question, failed)
