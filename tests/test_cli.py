@@ -155,7 +155,7 @@ def test_a_config_as_json(run, written):
 
 def test_every_mistake_is_a_line(run, written):
     told = run(
-        "check", written({"provider": "openai", "retry": {"attemps": 2}, "cache": "semantic"})
+        "check", written({"provider": "openai", "retry": {"attemps": 2}, "cache": "semantik"})
     )
     assert told.exit_code == 1
     lines = told.stderr.splitlines()
@@ -169,13 +169,14 @@ def test_every_mistake_is_a_line(run, written):
 def test_what_is_not_built_yet_may_surprise_too(run, written):
     config = {
         "provider": "openai",
-        "cache": {"mode": "semantic", "max_age": 10**8},
+        "cache": {"mode": "simple", "max_age": 10**8},
+        "prompt_id": "pp-1",
         "override_params": {"temperature": 0.9},
     }
     told = run("check", "--json", written(config))
     assert told.exit_code == 1
     found = json.loads(told.stdout)
-    assert [error["path"] for error in found["errors"]] == ["config.cache.mode"]
+    assert [error["path"] for error in found["errors"]] == ["config.prompt_id"]
     paths = [warning["path"] for warning in found["warnings"]]
     assert paths == ["config.cache", "config.cache.max_age"]
 

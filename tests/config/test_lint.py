@@ -68,6 +68,27 @@ def advice(source):
             "config.strategy",
             "4 attempts",
         ),
+        # semantic caches
+        (
+            {**A, "cache": "semantic", "override_params": {"tools": [{}]}},
+            "config.cache",
+            "no similar question is ever looked for: config overrides (tools)",
+        ),
+        (
+            {**group("fallback", A, {**B, "override_params": {"n": 2}}), "cache": "semantic"},
+            "config.cache",
+            "config.targets[1] overrides (several answers)",
+        ),
+        (
+            {**A, "cache": {"mode": "semantic", "min_similarity": 0.6}},
+            "config.cache.min_similarity",
+            "the profiles ask for more",
+        ),
+        (
+            {**A, "cache": {"mode": "semantic", "shadow": True, "sample": 0.1}},
+            "config.cache.shadow",
+            "nothing is sampled or proven",
+        ),
         # never asked, never read, never checked
         (group("single", A, B), "config.targets[1]", "mode 'single' asks the first target only"),
         (

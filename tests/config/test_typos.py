@@ -97,6 +97,7 @@ CONFIG = set(Config.model_fields)
 VALUES = {
     "strategy.mode": {"single", "fallback", "loadbalance", "conditional"},
     "cache.mode": {"simple", "semantic"},
+    "cache.profile": {"strict", "balanced", "loose"},
     "then": {"cheap", "group"},
     "default": {"cheap", "group"},
     "on_stream": {"skip", "buffer"},

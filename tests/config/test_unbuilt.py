@@ -32,15 +32,9 @@ def test_a_wrong_value_is_reported_rather_than_unbuilt():
     assert list(problems({"cache": 3})) == ["config.cache"]
 
 
-@pytest.mark.parametrize("cache", ["semantic", {"mode": "semantic", "max_age": 60}])
-def test_an_unbuilt_value_is_known(cache):
-    found = problems({"provider": "openai", "cache": cache})
-    assert list(found) == ["config.cache.mode"]
-    assert found["config.cache.mode"].startswith("known, but not built in this version yet: ")
-
-
 def test_a_cache_may_be_written_as_its_mode():
     assert load({"provider": "openai", "cache": "simple"}).cache == Cache(mode="simple")
+    assert load({"provider": "openai", "cache": "semantic"}).cache == Cache(mode="semantic")
     assert Config.model_validate({"cache": "simple"}).cache == Cache(mode="simple")
 
 

@@ -35,6 +35,9 @@ MODELS: Final[tuple[tuple[str, ...], ...]] = (
     ("cb_config",),
 )
 THRESHOLDS: Final = {"failure_threshold", "failure_threshold_percentage"}
+SEMANTIC_FIELDS: Final = frozenset(
+    {"download", "max_error", "min_similarity", "model", "profile", "sample", "shadow"}
+)
 FORWARD_HEADERS: Final = "x-portkey-forward-headers"
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SLUG = re.compile(r"@[^/]+/.")
@@ -99,6 +102,15 @@ def _some_weight(location: Location, node: Node) -> Iterator[Problem]:
     numbers = [weight for weight in weights if isinstance(weight, int | float)]
     if sum(float(number) for number in numbers if 0 <= number <= float_info.max) == inf:
         yield Problem((*location, "targets"), "the weights add up to more than a number can hold")
+
+
+def _semantic_fields(location: Location, node: Node) -> Iterator[Problem]:
+    cache = node.get("cache")
+    if not isinstance(cache, dict) or cache.get("mode") != "simple":
+        return
+    for field in sorted(SEMANTIC_FIELDS & cache.keys()):
+        message = "no effect with mode 'simple'; only mode 'semantic' reads it"
+        yield Problem((*location, "cache", field), message)
 
 
 def _host_is_plain(location: Location, node: Node) -> Iterator[Problem]:
@@ -174,6 +186,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _one_breaker,
     _sticky_paths,
     _headers_are_names,
+    _semantic_fields,
     conditions_are_whole,
     names_exist,
     queries_are_right,

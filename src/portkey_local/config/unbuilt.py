@@ -1,8 +1,7 @@
 """What the reference knows and this version does not do yet.
 
 Ground rules: a field in this table is refused, never ignored, so nobody relies on what is not
-there; so is a value in the other table. Building a feature means deleting its rows; nothing else
-knows about them.
+there. Building a feature means deleting its rows; nothing else knows about them.
 """
 
 from __future__ import annotations
@@ -40,9 +39,6 @@ NOT_BUILT: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-# Field of a node, a field of that, and a value that does nothing yet -> what holds meanwhile.
-VALUES_NOT_BUILT: Final[Mapping[tuple[str, str, str], str]] = MappingProxyType({})
-
 
 def _spelt_out(table: Mapping[str, str]) -> dict[str, str]:
     reasons: dict[str, str] = {}
@@ -64,14 +60,6 @@ def unbuilt(document: Node) -> Iterator[Problem]:
         for field in node:
             if field in _REASONS:
                 yield _problem((*location, field), _REASONS[field])
-        for (field, part, value), reason in VALUES_NOT_BUILT.items():
-            if _part(node.get(field), part) == value:
-                yield _problem((*location, field, part), reason)
-
-
-def _part(value: object, part: str) -> object:
-    """Return a part of a field's value; a short form is that part itself."""
-    return value.get(part) if isinstance(value, dict) else value
 
 
 def _problem(location: tuple[str | int, ...], reason: str) -> Problem:

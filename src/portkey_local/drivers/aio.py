@@ -98,7 +98,7 @@ class AsyncDriver:
             case Run(function, seconds):
                 return await self._call(function, seconds)
             case Work():
-                return await worked_aside(effect)
+                return await self._work(effect)
             case Beside(route):
                 self._beside.start(lambda: self.run(route))
                 return None
@@ -124,6 +124,9 @@ class AsyncDriver:
             case _:
                 assert_never(effect)
         return None
+
+    async def _work(self, work: Work) -> Any:
+        return await worked_aside(work)
 
     async def _gather(self, call: Call, reply: Reply) -> Outcome:
         try:

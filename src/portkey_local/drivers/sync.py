@@ -109,7 +109,7 @@ class SyncDriver:
             case Run(function, seconds):
                 return self._call(function, seconds)
             case Work():
-                return worked(effect)
+                return self._work(effect)
             case Beside(route):
                 self._beside.start(lambda: self.run(route))
                 return None
@@ -135,6 +135,9 @@ class SyncDriver:
             case _:
                 assert_never(effect)
         return None
+
+    def _work(self, work: Work) -> Any:
+        return worked(work)
 
     def _gather(self, call: Call, reply: Reply) -> Outcome:
         try:

@@ -16,10 +16,13 @@ from portkey_local.policies.breaker import Breaker
 from portkey_local.policies.cached import Cached
 from portkey_local.policies.cached_inputs import CachedInputs
 from portkey_local.policies.guardrails import InputGuard, OutputGuard
+from portkey_local.policies.looking import Look
 from portkey_local.policies.retry import Retry
+from portkey_local.policies.similar import Similar
 from portkey_local.policies.timeout import Timeout
 from portkey_local.providers.openai import no_model
 from portkey_local.query import facts_of
+from portkey_local.semantic.requests import Unfit
 from portkey_local.strategies.conditional import NO_MATCH, Conditional
 from portkey_local.strategies.fallback import Fallback
 from portkey_local.strategies.loadbalance import LoadBalance
@@ -212,7 +215,21 @@ def _cache(policy: Cached, call: Call) -> str:
     if stale > fresh:
         said += f", up to {stale:g} s while it is refreshed"
     last = policy.stale.on_error(wish, policy.max_age)
-    return f"{said}, up to {last:g} s in an outage" if last > fresh else said
+    if last > fresh:
+        said += f", up to {last:g} s in an outage"
+    return said if policy.similar is None else f"{said}; {_similar(policy.similar, policy, call)}"
+
+
+def _similar(similar: Similar, policy: Cached, call: Call) -> str:
+    """Say whether a call may be answered as the same question in other words."""
+    asked = policy.scope.asked(call)
+    words = None if asked is None else Look(similar, policy, call, asked, dry=True).words()
+    if words is None or isinstance(words, Unfit):
+        reason = "no JSON" if words is None else words.reason
+        return f"not one to a similar question ({reason})"
+    rules = similar.rules
+    verb = "would do, but is only reported" if rules.shadow else "will do"
+    return f"one to a similar question {verb} ({rules.profile}, {rules.at_least:g} or more alike)"
 
 
 def _guard(moment: str, hooks: Sequence[Hook], runs: bool, call: Call) -> str:  # noqa: FBT001

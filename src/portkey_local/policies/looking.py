@@ -64,7 +64,7 @@ class Look:
 
     def found(self) -> Route[Found]:
         """Return what there is to give, or why there is nothing."""
-        words = self._words()
+        words = self.words()
         if isinstance(words, Unfit):
             return self._skipped(words.reason, None)
         similar, call = self.similar, self.call
@@ -85,7 +85,8 @@ class Look:
             if held is not None:
                 return (yield from self._judged(sought, recalled, recalled.served, held))
 
-    def _words(self) -> Worded | Unfit:
+    def words(self) -> Worded | Unfit:
+        """Return the question that the call asks, or why it is left alone whatever its words."""
         if self.call.request.path != CHAT:
             return Unfit(f"endpoint {self.call.request.path}")
         if self.similar.never is not None:

@@ -8,8 +8,11 @@ from typing import Final
 
 from portkey_local.config.hooks import hooks_of
 from portkey_local.config.lint.spots import Advice, Spot, leaf_spots
+from portkey_local.semantic.requests import unfit_fields
 
 __all__ = ["REACH"]
+
+LOW_SIMILARITY: Final = 0.75
 
 
 def _behind_single(spot: Spot) -> Iterator[Advice]:
@@ -106,6 +109,23 @@ def _one_answer_for_all(spot: Spot) -> Iterator[Advice]:
             return
 
 
+def _semantic_in_vain(spot: Spot) -> Iterator[Advice]:
+    cache = spot.written.cache
+    if cache is None or cache.mode != "semantic":
+        return
+    for leaf in leaf_spots(spot):
+        reason = unfit_fields(leaf.node.override_params)
+        if reason is not None:
+            message = f"no similar question is ever looked for: {leaf.path} overrides ({reason})"
+            yield f"{spot.path}.cache", message
+            break
+    if cache.min_similarity is not None and cache.min_similarity < LOW_SIMILARITY:
+        message = "questions so little alike are seldom the same; the profiles ask for more"
+        yield f"{spot.path}.cache.min_similarity", message
+    if cache.shadow and (cache.sample is not None or cache.max_error is not None):
+        yield f"{spot.path}.cache.shadow", "nothing is served, so nothing is sampled or proven"
+
+
 REACH: Final[tuple[Callable[[Spot], Iterator[Advice]], ...]] = (
     _behind_single,
     _fallback_that_stays,
@@ -115,4 +135,5 @@ REACH: Final[tuple[Callable[[Spot], Iterator[Advice]], ...]] = (
     _weights,
     _unchecked_streams,
     _one_answer_for_all,
+    _semantic_in_vain,
 )
