@@ -50,7 +50,7 @@ from portkey_local.policies.shelf import (
     now,
 )
 from portkey_local.policies.stale import NEVER, Stale, detached, outage
-from portkey_local.policies.taped import StreamTape
+from portkey_local.policies.taping import StreamTape
 
 if TYPE_CHECKING:
     from portkey_local.policies.similar import Similar

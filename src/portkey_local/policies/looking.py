@@ -13,7 +13,7 @@ from portkey_local.policies.shelf import MISS, SEMANTIC_HIT, SEMANTIC_MISS, Aske
 from portkey_local.semantic.explained import CacheDecision, Passed, question_hash
 from portkey_local.semantic.recalling import Recalled, Sought
 from portkey_local.semantic.requests import CHAT, Unfit, Worded, answer_text, worded
-from portkey_local.semantic.scopes import Near
+from portkey_local.semantic.nearby import Near
 
 if TYPE_CHECKING:
     from portkey_local.policies.cached import Cached, Held

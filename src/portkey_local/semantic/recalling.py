@@ -17,7 +17,7 @@ from portkey_local.semantic.contract import Embedder
 from portkey_local.semantic.deciding import Candidate, Profile, decide
 from portkey_local.semantic.eligibility import unfit
 from portkey_local.semantic.requests import Unfit
-from portkey_local.semantic.scopes import Near, ScopesState
+from portkey_local.semantic.nearby import Near, NearbyState
 from portkey_local.semantic.text import normal
 
 __all__ = ["Recall", "Recalled", "Sought", "WarmthState"]
@@ -91,7 +91,7 @@ class Recall:
     """One model, and the questions that are kept with its vectors."""
 
     embedder: Embedder
-    scopes: ScopesState
+    nearby: NearbyState
     warmth: WarmthState = field(default_factory=WarmthState)
 
     def scope(self, rest: bytes) -> bytes:
@@ -102,13 +102,13 @@ class Recall:
     def recall(self, sought: Sought) -> Recalled | Unfit:
         """Return the nearest question with the same answer, or why a text is left alone."""
         if sought.gone:
-            self.scopes.forget(sought.scope, sought.gone)
+            self.nearby.forget(sought.scope, sought.gone)
         tokens = self.embedder.tokens(sought.text)
         reason = unfit(sought.text, tokens=tokens, window=self.embedder.window)
         if reason is not None:
             return Unfit(reason)
         vector = sought.vector or self.vector(sought.text)
-        near = self.scopes.nearest(
+        near = self.nearby.nearest(
             sought.scope, vector, NEIGHBOURS, sought.now, without=sought.without
         )
         verdict = decide(
@@ -138,4 +138,4 @@ class Recall:
 
     def add(self, question: Question, failed: Callable[[Exception], None]) -> None:
         """Keep a question; returns at once."""
-        self.scopes.questions.add(question, failed)
+        self.nearby.questions.add(question, failed)

@@ -40,14 +40,14 @@ class RecallsState:
         """Return what a model remembers. Raises NoModel."""
         from portkey_local.semantic.recalling import Recall
         from portkey_local.semantic.resolve import embedder
-        from portkey_local.semantic.scopes import ScopesState
+        from portkey_local.semantic.nearby import NearbyState
 
         found = embedder(self._given if model is None else model, download=download)
         with self.lock:
             known = self._known.get(found.fingerprint)
             if known is None:
-                scopes = ScopesState(self.questions, _neighbours)
-                known = self._known[found.fingerprint] = Recall(found, scopes)
+                nearby = NearbyState(self.questions, _neighbours)
+                known = self._known[found.fingerprint] = Recall(found, nearby)
             return known
 
     def first(self, message: str) -> bool:

@@ -18,7 +18,7 @@ from portkey_local.caches.questions import Question, Questions
 from portkey_local.semantic.contract import Neighbours
 from portkey_local.semantic.forking import survive
 
-__all__ = ["Near", "ScopesState"]
+__all__ = ["Near", "NearbyState"]
 
 ROOM: Final = 256 * 1024 * 1024  # bytes
 OVERHEAD: Final = 600  # bytes that a question takes besides its text and its vector
@@ -32,7 +32,7 @@ class Near:
     similarity: float
 
 
-class ScopesState:
+class NearbyState:
     """Finds the nearest questions of a scope; safe across threads. A forked process begins anew."""
 
     def __init__(
