@@ -8,8 +8,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,11 +36,18 @@ def similarity(model, left: str, right: str) -> float:
 
 
 @pytest.fixture
-def nothing_found(monkeypatch, tmp_path):
+def place() -> Iterator[Path]:
+    """A folder for models, apart from the folders in which the run looks for keys."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def nothing_found(monkeypatch, place):
     """A machine without the package and with an empty cache."""
     monkeypatch.setattr(resolve, "PACKAGE", "no_such_package_of_a_model")
-    monkeypatch.setenv("FASTEMBED_CACHE_PATH", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+    monkeypatch.setenv("FASTEMBED_CACHE_PATH", str(place / "cache"))
+    return place / "cache"
 
 
 @pytest.fixture
@@ -68,20 +77,20 @@ def test_a_model_of_the_users_own_is_handed_back():
     assert embedder(own) is own
 
 
-def test_a_folder_is_used_as_it_is_named(tmp_path, onnx):
-    model = embedder(folder_of(tmp_path / "mine", onnx))
+def test_a_folder_is_used_as_it_is_named(place, onnx):
+    model = embedder(folder_of(place / "mine", onnx))
     assert (model.name, model.fingerprint) == ("mine", INT8)
-    assert embedder(str(tmp_path / "mine")) is model
+    assert embedder(str(place / "mine")) is model
 
 
-def test_a_folder_without_its_files_is_refused_with_what_it_lacks(tmp_path):
-    (tmp_path / "tokenizer.json").write_text("{}")
+def test_a_folder_without_its_files_is_refused_with_what_it_lacks(place):
+    (place / "tokenizer.json").write_text("{}")
     with pytest.raises(NoModel, match=r"has no model\.onnx, tokenizer_config\.json"):
-        embedder(tmp_path)
+        embedder(place)
 
 
-def test_a_folder_of_a_model_that_pools_otherwise_is_refused(tmp_path, onnx):
-    folder = folder_of(tmp_path / "cls", onnx)
+def test_a_folder_of_a_model_that_pools_otherwise_is_refused(place, onnx):
+    folder = folder_of(place / "cls", onnx)
     (folder / "1_Pooling").mkdir()
     pooling = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
     (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
@@ -89,12 +98,12 @@ def test_a_folder_of_a_model_that_pools_otherwise_is_refused(tmp_path, onnx):
         embedder(folder)
 
 
-def test_a_package_whose_file_was_changed_is_refused(tmp_path, monkeypatch):
-    package = tmp_path / "changed_model_package"
+def test_a_package_whose_file_was_changed_is_refused(place, monkeypatch):
+    package = place / "changed_model_package"
     package.mkdir()
     (package / "__init__.py").write_text("raise SystemExit('the code of the package was run')")
     (package / "model.onnx").write_bytes(b"another model")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(place)
     monkeypatch.setattr(resolve, "PACKAGE", "changed_model_package")
     with pytest.raises(NoModel, match="SHA-256") as caught:
         embedder()
@@ -154,11 +163,11 @@ def test_a_download_that_fails_is_told_and_nothing_is_printed(nothing_found, mon
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_file_that_is_no_model_is_told_when_it_is_used(tmp_path):
+def test_a_file_that_is_no_model_is_told_when_it_is_used(place):
     for name in MODEL_PARTS:
-        shutil.copyfile(TOKENIZER / name, tmp_path / name)
-    (tmp_path / "model.onnx").write_bytes(b"no model at all")
-    model = embedder(tmp_path)
+        shutil.copyfile(TOKENIZER / name, place / name)
+    (place / "model.onnx").write_bytes(b"no model at all")
+    model = embedder(place)
     for use in (model.embed, model.tokens):
         with pytest.raises(NoModel, match=r"cannot be loaded"):
             use("hello")
@@ -310,20 +319,20 @@ assert "faiss" not in sys.modules
 
 
 def test_looking_imports_nothing_heavy_and_a_home_that_cannot_be_written_to_is_enough(
-    minilm, tmp_path
+    minilm, place
 ):
-    home = tmp_path / "home"
+    home = place / "home"
     home.mkdir(mode=0o500)
     done = run(READ_ONLY, HOME=str(home), XDG_CACHE_HOME=str(home / "cache"))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(home.iterdir()) == []
 
 
-def test_where_links_are_not_allowed_files_are_copied(tmp_path, onnx, monkeypatch):
+def test_where_links_are_not_allowed_files_are_copied(place, onnx, monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise OSError("a required privilege is not held by the client")
 
-    folder = folder_of(tmp_path / "copied", onnx)
+    folder = folder_of(place / "copied", onnx)
     monkeypatch.setattr(Path, "symlink_to", refuse)
     assert len(embedder(folder).embed("hello")) == 1536
 
