@@ -8,6 +8,7 @@ makes short texts no faster and a forked process hang. Nothing is printed, logge
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 import threading
@@ -22,7 +23,16 @@ from portkey_local.semantic.forking import survive
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DATA_FILES", "MINILM", "Files", "Loaded", "LoadedState", "NoModel", "OnnxEmbedder"]
+__all__ = [
+    "DATA_FILES",
+    "MINILM",
+    "Files",
+    "Loaded",
+    "LoadedState",
+    "NoModel",
+    "OnnxEmbedder",
+    "fastembed",
+]
 
 MINILM: Final = "sentence-transformers/all-MiniLM-L6-v2"
 MODEL_FILE: Final = "model.onnx"
@@ -117,14 +127,22 @@ class LoadedState:
             return self._loaded
 
 
+def fastembed() -> Any:
+    """Return the library, without the reports that onnxruntime sends to its maker by default."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when it is imported
+    import fastembed as library
+
+    return library
+
+
 def _load(files: Files) -> Loaded:
-    from fastembed import TextEmbedding
+    embedding_of = fastembed().TextEmbedding
     from tokenizers import Tokenizer
 
     try:
         with tempfile.TemporaryDirectory(prefix="portkey-local-") as folder:
             _gather(files, Path(folder))
-            embedding = TextEmbedding(MINILM, specific_model_path=folder, threads=1)
+            embedding = embedding_of(MINILM, specific_model_path=folder, threads=1)
             counter = Tokenizer.from_file(str(Path(folder, "tokenizer.json")))
     except Exception as error:
         raise NoModel(

