@@ -216,11 +216,21 @@ class Fault(StrEnum):
     SIGN_IN = "sign-in"  # no credentials could be had to sign the request with
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an answer is kept: its keys in the cache, and where it answered a question that is
+    only like the one that was asked, the digest of that pair.
+    """
+
+    keys: tuple[bytes, ...]
+    pair: bytes | None = None
+
+
 @dataclass(slots=True)
 class Reply:
     """A 2xx answer. `data` is its decoded JSON, if it is JSON; `stream` is open if it is a
     stream. `blocked`: nothing is left of it, by the vendor's safety filter or by its mistake.
-    `cache` is what `x-portkey-cache-status` says.
+    `cache` is what `x-portkey-cache-status` says, `source` where a cache has it.
     """
 
     target: Target
@@ -230,6 +240,7 @@ class Reply:
     retries: int = 0
     blocked: bool = False
     cache: str = DISABLED
+    source: Source | None = field(default=None, repr=False)
 
     @property
     def status(self) -> int:

@@ -14,7 +14,7 @@ from openai import BaseModel, NotGiven
 
 from portkey_local.client.construct import construct
 from portkey_local.engine import headers_of
-from portkey_local.model import Call, Reply, Target
+from portkey_local.model import Call, Reply, Source, Target
 from portkey_local.transports import EXTENSION
 
 PREFIX = "x-portkey-"
@@ -31,6 +31,7 @@ class Headers:
     target: Target | None
     retries: int
     cache: str
+    source: Source | None = None
 
     def __call__(self) -> dict[str, str]:
         """Return for example `{"provider": "openai", "retry-attempt-count": "0", ...}`."""
@@ -38,7 +39,7 @@ class Headers:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the plain headers: a target holds a key."""
-        return Known, (self(),)
+        return Known, (self(), self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Known:
     """Headers that were pickled or copied."""
 
     headers: Mapping[str, str]
+    source: Source | None = None
 
     def __call__(self) -> dict[str, str]:
         """Return the headers."""
@@ -76,7 +78,7 @@ def build(cast_to: Any, call: Call, reply: Reply, options: Any = None) -> Any:
 
 
 def _headers(call: Call, reply: Reply) -> Headers:
-    return Headers(call.trace_id, reply.target, reply.retries, reply.cache)
+    return Headers(call.trace_id, reply.target, reply.retries, reply.cache, reply.source)
 
 
 def with_headers(result: Any, response: Any) -> Any:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from portkey_local.caches import entries, forms
+from portkey_local.caches.about import about
 from portkey_local.effects import (
     Beside,
     Follow,
@@ -35,7 +36,17 @@ from portkey_local.effects import (
     Store,
 )
 from portkey_local.flights import Flight
-from portkey_local.model import Answer, Call, Failure, Fault, Outcome, Reply, ServerEvent, Target
+from portkey_local.model import (
+    Answer,
+    Call,
+    Failure,
+    Fault,
+    Outcome,
+    Reply,
+    ServerEvent,
+    Source,
+    Target,
+)
 from portkey_local.policies.refreshing import Refresh
 from portkey_local.policies.shelf import (
     HIT,
@@ -50,6 +61,7 @@ from portkey_local.policies.shelf import (
     now,
 )
 from portkey_local.policies.stale import NEVER, Stale, detached, outage
+from portkey_local.policies.taping import StreamTape
 
 MAX_AGE: Final = 604_800.0  # seconds
 LEADERS: Final = 3  # whom a call follows, one after the other, before it goes alone
@@ -89,7 +101,7 @@ class Cached:
         outcome = yield from self.ask(call, asked, None)
         if isinstance(outcome, Reply):
             call.report("cache.refreshed", outcome.target, status=outcome.status)
-        return marked(outcome, REFRESH)
+        return marked(outcome, REFRESH, asked.key)
 
     def _looked_up(self, call: Call, asked: Asked) -> Route[Outcome]:
         (value,) = yield from self.look(call, (asked.key,))
@@ -122,7 +134,7 @@ class Cached:
         """Return what is asked for anew, by this call or by an identical one that is in flight."""
         if not call.caching.writes:  # nothing of it may be kept, so it is shared with nobody
             call.report("cache.miss", self.sole)
-            return marked((yield from self.ask(call, asked, None)), MISS)
+            return marked((yield from self.ask(call, asked, None)), MISS, asked.key)
         flight, shared = yield from self._boarded(call, asked)
         if shared is not None:
             return shared
@@ -184,7 +196,7 @@ class Cached:
             outcome = yield from self.ask(call, asked, flight)
             if held is not None and flight is not None and outage(outcome):
                 flight.land(held.value)  # those who follow need not find out for themselves
-            return marked(outcome, MISS)
+            return marked(outcome, MISS, asked.key)
         finally:
             if flight is not None and not flight.taped:
                 flight.land(None)
@@ -230,9 +242,9 @@ class Cached:
         age = str(int(self.age(call, entry)))
         answer = Answer(entry.status, {**fitted.headers, "age": age})
         if fitted.events is None:
-            return Reply(target, answer, fitted.data, cache=status)
+            return Reply(target, answer, fitted.data, cache=status, source=Source((asked.key,)))
         reply = yield from Replay(call, target, answer, fitted.events)
-        return replace(reply, cache=status)
+        return replace(reply, cache=status, source=Source((asked.key,)))
 
     def held(self, value: bytes) -> Held | None:
         """Return what a cache had under a key, of whatever age, if it is an entry of this node."""
@@ -287,7 +299,7 @@ class Cached:
         if outcome.stream is not None:
             if flight is not None:
                 flight.taped = True
-            return (yield from Record(outcome, _StreamTape(self, call, asked, outcome, flight)))
+            return (yield from Record(outcome, StreamTape(self, call, asked, outcome, flight)))
         if outcome.data is not None:
             yield from self.keep(call, asked, outcome, None, flight)
         return outcome
@@ -328,9 +340,10 @@ class Cached:
         usage: bool = False,
     ) -> bytes | None:
         """Return an answer as an entry, or None and an event where it cannot be one."""
-        place = self.targets.index(reply.target)
+        place, at = self.targets.index(reply.target), now(call)
+        said = about(call, reply.target, at, at + self.kept_for)
         try:
-            return entries.encoded(now(call), place, reply.answer, data, events, usage=usage)
+            return entries.encoded(at, place, reply.answer, data, events, usage=usage, said=said)
         except (TypeError, ValueError, RecursionError) as error:
             self._failed(call)(error)
             return None
@@ -340,8 +353,7 @@ class Cached:
     ) -> Route[None]:
         """Keep entries, each under its key."""
         failed = self._failed(call)
-        age = self.max_age + self.stale.kept
-        stored = yield from Store(self.shelf.cache, values, now(call), age, failed)
+        stored = yield from Store(self.shelf.cache, values, now(call), self.kept_for, failed)
         if isinstance(stored, Raised):
             failed(stored.error)
         else:
@@ -357,31 +369,11 @@ class Cached:
         return report
 
     @property
+    def kept_for(self) -> float:
+        """The seconds for which an answer is kept: fresh, and stale where that is of use."""
+        return self.max_age + self.stale.kept
+
+    @property
     def sole(self) -> Target | None:
         """The target of a node that is one."""
         return self.targets[0] if len(self.targets) == 1 else None
-
-
-@dataclass(slots=True)
-class _StreamTape:
-    """Keeps a stream that ends as it must; else lets those go who follow it."""
-
-    cached: Cached
-    call: Call
-    asked: Asked
-    reply: Reply
-    flight: Flight | None
-
-    def keep(self, events: list[ServerEvent]) -> Route[None]:
-        try:
-            yield from self.cached.keep(self.call, self.asked, self.reply, events, self.flight)
-        finally:
-            self.drop()
-
-    def drop(self) -> None:
-        if self.flight is not None:
-            self.flight.land(None)
-
-    def idle(self, since: float | None) -> None:
-        if self.flight is not None:
-            self.flight.idle_since = since

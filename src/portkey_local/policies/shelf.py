@@ -9,7 +9,7 @@ from typing import Any, Final
 from portkey_local.caches.keys import cacheable, key_of, told_apart
 from portkey_local.effects import Cache
 from portkey_local.flights import FlightsState
-from portkey_local.model import EMPTY, Call, Outcome, empty, merge
+from portkey_local.model import EMPTY, Call, Outcome, Reply, Source, empty, merge
 from portkey_local.query import MISSING, Look, facts_of
 
 HIT: Final = "HIT"
@@ -70,9 +70,16 @@ class Scope:
         return Asked(key, body, usage=usage)
 
 
-def marked(outcome: Outcome, status: str) -> Outcome:
-    """Return an outcome with a cache's status, unless a cache further in has answered."""
-    return outcome if outcome.cache in KEPT else replace(outcome, cache=status)
+def marked(outcome: Outcome, status: str, *keys: bytes) -> Outcome:
+    """Return an outcome with a cache's status, and the keys under which it is kept there, unless a
+    cache further in has answered.
+    """
+    if outcome.cache in KEPT:
+        return outcome
+    if not isinstance(outcome, Reply):
+        return replace(outcome, cache=status)
+    further = () if outcome.source is None else outcome.source.keys
+    return replace(outcome, cache=status, source=Source((*keys, *further)))
 
 
 def now(call: Call) -> float:
