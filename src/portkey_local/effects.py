@@ -9,8 +9,8 @@ one call; routers are frozen and shared by all threads.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from portkey_local.model import (
@@ -150,6 +150,54 @@ class Cache(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections, after a `flush`. A closed cache opens again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing that a cache keeps, without its value.
+
+    `name` is its own among all rows and stays so, `line` what its value says of itself (see
+    `caches.about`), `size` the bytes of the value; times are seconds since 1970. `wrong` says why
+    it was not read at all. `place` is the cache's own.
+    """
+
+    name: str
+    line: bytes | None
+    size: int
+    created: float
+    expires: float
+    place: Any = field(repr=False)
+    wrong: str | None = None
+
+
+class Browsable(Cache, Protocol):
+    """A cache that can be looked through and tidied, and that remembers which pairs of questions
+    have not the same answer. Any method may wait, and may raise.
+    """
+
+    def rows(self) -> Iterator[Row]:
+        """Go through what is kept, also what is over but still there."""
+
+    def value(self, row: Row, /) -> bytes | None:
+        """Return a row's value, or None where it is gone or `wrong`."""
+
+    def remove(self, rows: Iterable[Row], /) -> int:
+        """Delete rows, unless their values have been replaced since; return how many."""
+
+    def forget(self, keys: Iterable[bytes], /) -> int:
+        """Delete what is kept under keys; return how much of it there was."""
+
+    def clear(self) -> int:
+        """Delete every row, but no veto; return how many."""
+
+    def veto(self, pair: bytes, /) -> None:
+        """Remember a pair, by its digest; of too many, the oldest is forgotten."""
+
+    def vetoed(self, pair: bytes, /) -> bool:
+        """Whether a pair is remembered."""
+
+    def vetoes(self) -> int:
+        """Return how many pairs are remembered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,28 +134,37 @@ class Engine:
     def _compile(self, options: Options) -> Compiled:
         from portkey_local.compile import compile_config  # pydantic's models are slow to make
 
-        if self._shelf is None:
-            self._shelf = self._shelf_made()
         return compile_config(
             options.config,
             vault=self.vault,
             defaults=options.defaults,
             overrides=options.overrides,
             checks=self._checks,
-            shelf=self._shelf,
+            shelf=self._shelved(),
         )
 
-    def _shelf_made(self) -> Shelf:
-        from portkey_local.caches.memory import MemoryCache
-        from portkey_local.caches.questions import MemoryQuestions
-        from portkey_local.policies.shelf import Judges, Shelf
-        from portkey_local.semantic.remembering import RecallsState
+    def _shelved(self) -> Shelf:
+        if self._shelf is None:
+            from portkey_local.caches.memory import MemoryCache
+            from portkey_local.caches.questions import MemoryQuestions
+            from portkey_local.policies.shelf import Judges, Shelf
+            from portkey_local.semantic.remembering import RecallsState
 
-        embedder, judges, texts = self._semantic
-        cache = MemoryCache() if self._cache is None else self._cache
-        questions = getattr(cache, "questions", None)  # those of a cache of the user's: in memory
-        recalls = RecallsState(questions or MemoryQuestions(), embedder)
-        return Shelf(cache, recalls=recalls, judges=judges or Judges(), texts=texts)
+            embedder, judges, texts = self._semantic
+            cache = MemoryCache() if self._cache is None else self._cache
+            questions = getattr(cache, "questions", None)  # a cache of the user's has none
+            recalls = RecallsState(questions or MemoryQuestions(), embedder)
+            self._shelf = Shelf(cache, recalls=recalls, judges=judges or Judges(), texts=texts)
+        return self._shelf
+
+    @property
+    def cache(self) -> Cache:
+        """Where the client's answers are kept."""
+        return self._shelved().cache
+
+    def wall(self) -> float:
+        """Return the time of day, in seconds since 1970."""
+        return self._wall()
 
     def begin(self, request: Request, plan: Plan, timeout: float) -> tuple[Call, Compiled]:
         """Return a call that begins now and may take `timeout` seconds, and the router for it.

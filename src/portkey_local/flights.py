@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+from portkey_local.model import EMPTY
 
 __all__ = ["Flight", "FlightsState"]
 
@@ -33,7 +35,8 @@ class Flight:
     """One call that is being made, and what it came to; `value` is None until it has landed.
 
     `taped` is set where the end of a stream ends it; `idle_since` is the time at which the reader
-    of that stream paused. `decision` is why the answer that landed is another question's.
+    of that stream paused. `similar` is what is told of an
+    answer that landed if it is that to a similar question.
     """
 
     __slots__ = (
@@ -41,9 +44,9 @@ class Flight:
         "_key",
         "_wakes",
         "beside",
-        "decision",
         "ended",
         "idle_since",
+        "similar",
         "taped",
         "value",
     )
@@ -53,7 +56,7 @@ class Flight:
         self._flights = flights
         self._key = key
         self.beside = beside
-        self.decision: Any = None
+        self.similar: Mapping[str, Any] = EMPTY
         self._wakes: list[Callable[[], None]] = []
         self.ended = False
         self.taped = False

@@ -216,11 +216,22 @@ class Fault(StrEnum):
     SIGN_IN = "sign-in"  # no credentials could be had to sign the request with
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an answer is kept: its keys in the cache, and where it answered a question that is
+    only like the one that was asked, the digest of that pair.
+    """
+
+    keys: tuple[bytes, ...]
+    pair: bytes | None = None
+
+
 @dataclass(slots=True)
 class Reply:
     """A 2xx answer. `data` is its decoded JSON, if it is JSON; `stream` is open if it is a
     stream. `blocked`: nothing is left of it, by the vendor's safety filter or by its mistake.
-    `cache` is what `x-portkey-cache-status` says, `decision` what a semantic cache says of it.
+    `cache` is what `x-portkey-cache-status` says, `source` where a cache has it, `decision` what a
+    semantic one says of it.
     """
 
     target: Target
@@ -230,7 +241,8 @@ class Reply:
     retries: int = 0
     blocked: bool = False
     cache: str = DISABLED
-    decision: Any = None
+    source: Source | None = field(default=None, repr=False)
+    decision: Any = field(default=None, repr=False)  # a semantic.explained.CacheDecision
 
     @property
     def status(self) -> int:
@@ -258,7 +270,6 @@ class Failure:
     retries: int = 0
     cause: BaseException | None = field(default=None, repr=False)
     cache: str = DISABLED
-    decision: Any = None
 
 
 Outcome: TypeAlias = Reply | Failure

@@ -22,7 +22,8 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from portkey_local.caches.disk import DiskCache, Planted
+from portkey_local.caches.directory import Planted
+from portkey_local.caches.disk import DiskCache
 from portkey_local.caches.memory import OVERHEAD, MemoryCache
 from portkey_local.caches.writer import ROOM, Full, Waiting, Writer
 

@@ -73,6 +73,10 @@ assert_type(client.router.status(), dict[str, dict[str, Any]])
 assert_type(client.router.explain(model="m", metadata={"a": 1}).refused, str | None)
 
 
+assert_type(client.cache.delete(namespace="team-a", older_than=3600.0), int)
+assert_type(client.cache.reject(None), bool)
+
+
 async def calls(other: AsyncPortkey) -> None:
     assert_type(
         await other.chat.completions.create(
@@ -81,6 +85,7 @@ async def calls(other: AsyncPortkey) -> None:
         AsyncStream[ChatCompletionChunk],
     )
     assert_type(other.copy(config="pc-1"), AsyncPortkey)
+    assert_type(await other.cache.clear(), int)
 
 
 try:

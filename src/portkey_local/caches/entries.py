@@ -1,8 +1,9 @@
 """What is kept of an answer, as bytes: its JSON or its events, when, and which target gave it.
 
-Ground rules: pure. An entry is JSON and never anything else. Of the headers only those stay true
-that speak of the answer itself; rate limits and cookies spoke of a call that is over. What cannot
-be read is no entry.
+Ground rules: pure. An entry is JSON and never anything else: a line that says what it is (`about`),
+and a line with the answer, so that the first can be read without the second. Of the headers only
+those stay true that speak of the answer itself; rate limits and cookies spoke of a call that is
+over. What cannot be read is no entry.
 """
 
 from __future__ import annotations
@@ -49,19 +50,24 @@ def encoded(
     events: Sequence[ServerEvent] | None = None,
     *,
     usage: bool = False,
+    said: bytes = b"{}",
 ) -> bytes:
-    """Return an entry as bytes; raise ValueError or TypeError for what JSON cannot hold."""
+    """Return an entry as bytes, with what is said of it in front; raise ValueError or TypeError for
+    what JSON cannot hold.
+    """
     headers = {name: answer.headers[name] for name in KEPT if name in answer.headers}
     told = None
     if events is not None:
         told = [[event.name, None if event.data is DONE else [event.data]] for event in events]
-    return ENCODER.encode([at, target, answer.status, headers, data, told, usage]).encode()
+    line = ENCODER.encode([at, target, answer.status, headers, data, told, usage])
+    return said + b"\n" + line.encode()
 
 
 def decoded(value: bytes) -> Entry | None:
     """Return the entry in bytes, or None where there is none."""
     try:
-        at, target, status, headers, data, told, usage = from_json(value)
+        line = value[value.index(b"\n") :]
+        at, target, status, headers, data, told, usage = from_json(line)
         events = None
         if told is not None:
             events = [ServerEvent(name, DONE if d is None else d[0], b"") for name, d in told]

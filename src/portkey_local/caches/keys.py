@@ -15,9 +15,18 @@ from typing import Any, Final
 
 from portkey_local.model import Request
 
-__all__ = ["CONVERTED", "EMBEDDINGS", "cacheable", "canonical", "digest", "key_of", "told_apart"]
+__all__ = [
+    "CONVERTED",
+    "EMBEDDINGS",
+    "cacheable",
+    "canonical",
+    "digest",
+    "key_of",
+    "pair_of",
+    "told_apart",
+]
 
-VERSION: Final = 1  # of keys and entries; another one finds nothing of what was kept before
+VERSION: Final = 2  # of keys and entries; another one finds nothing of what was kept before
 EMBEDDINGS: Final = "/embeddings"
 CONVERTED: Final = frozenset({"/chat/completions", "/completions"})  # a stream is a whole, too
 ENDPOINTS: Final = CONVERTED | {EMBEDDINGS, "/messages", "/moderations", "/responses"}
@@ -88,6 +97,15 @@ def key_of(scope: bytes, request: Request, body: Mapping[str, Any], told: Sequen
     form = None if request.path in CONVERTED else request.stream
     heard = [VERSION, scope.hex(), request.path, request.query, form, told]
     return digest([*heard, asked])
+
+
+def pair_of(one: bytes, other: bytes) -> bytes:
+    """Return the digest of two keys, in either order: that of a veto.
+
+    >>> pair_of(b"a", b"b") == pair_of(b"b", b"a") != pair_of(b"a", b"c")
+    True
+    """
+    return hashlib.blake2b(b"".join(sorted((one, other))), digest_size=SIZE).digest()
 
 
 def told_apart(

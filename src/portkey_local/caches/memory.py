@@ -6,16 +6,19 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
+from portkey_local.caches.about import first_line
 from portkey_local.caches.questions import MemoryQuestions
+from portkey_local.effects import Row
 
 __all__ = ["MemoryCache"]
 
 ENTRIES: Final = 10_000
 BYTES: Final = 64 * 1024 * 1024
 OVERHEAD: Final = 300  # bytes that an entry takes besides its value
+VETOES: Final = 10_000
 
 _ALL: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -49,6 +52,7 @@ class MemoryCache:
         self.max_bytes = max_bytes
         self._kept: OrderedDict[bytes, tuple[bytes, float]] = OrderedDict()
         self._bytes = 0
+        self._vetoes: dict[bytes, None] = {}
         self.questions = MemoryQuestions(max_questions=max_entries)
         self.renew_lock()
         _ALL.add(self)
@@ -96,6 +100,62 @@ class MemoryCache:
     def _forget(self, key: bytes) -> None:
         value, _ = self._kept.pop(key)
         self._bytes -= len(value) + OVERHEAD
+
+    def rows(self) -> Iterator[Row]:
+        """Go through what is kept, in the order in which it was stored."""
+        with self._lock:
+            kept = list(self._kept.items())
+        for key, held in kept:
+            value, until = held
+            yield Row(key.hex(), first_line(value), len(value), 0.0, until, (key, held))
+
+    def value(self, row: Row, /) -> bytes | None:
+        """Return a row's value, or None where it is gone."""
+        key, held = row.place
+        there = self._kept.get(key)
+        return there[0] if there is not None and there is held else None
+
+    def remove(self, rows: Iterable[Row], /) -> int:
+        """Delete rows, unless their values have been replaced since; return how many."""
+        return sum(self._removed(*row.place) for row in rows)
+
+    def _removed(self, key: bytes, held: tuple[bytes, float]) -> bool:
+        with self._lock:
+            there = self._kept.get(key) is held
+            if there:
+                self._forget(key)
+            return there
+
+    def forget(self, keys: Iterable[bytes], /) -> int:
+        """Delete what is kept under keys; return how much of it there was."""
+        with self._lock:
+            there = [key for key in dict.fromkeys(keys) if key in self._kept]
+            for key in there:
+                self._forget(key)
+        return len(there)
+
+    def clear(self) -> int:
+        """Delete every row, but no veto; return how many."""
+        with self._lock:
+            count = len(self._kept)
+            self._kept.clear()
+            self._bytes = 0
+        return count
+
+    def veto(self, pair: bytes, /) -> None:
+        """Remember a pair of questions that have not the same answer."""
+        with self._lock:
+            self._vetoes.setdefault(pair)
+            while len(self._vetoes) > VETOES:
+                del self._vetoes[next(iter(self._vetoes))]
+
+    def vetoed(self, pair: bytes, /) -> bool:
+        """Whether a pair is remembered."""
+        return pair in self._vetoes
+
+    def vetoes(self) -> int:
+        """Return how many pairs are remembered."""
+        return len(self._vetoes)
 
     def flush(self) -> None:
         """Do nothing: what was put is kept."""

@@ -1,4 +1,4 @@
-"""The command line: a demonstration, a look at configs, the vault, the providers, one question.
+"""The command line: a demonstration, a look at configs, the vault, caches, providers, one question.
 
 Ground rules: adding a command is one function and one line here. Heavy libraries are loaded by the
 command that needs them, so that `--help` is quick.
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from portkey_local.cli.asking import ask, demo
+from portkey_local.cli.cache import app as cache
 from portkey_local.cli.configs import app as configs
 from portkey_local.cli.keys import app as keys
 from portkey_local.cli.providers import providers
@@ -31,6 +32,7 @@ for command in (demo, check, explain, providers, ask):
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(configs, name="configs")
+app.add_typer(cache, name="cache")
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from portkey_local.wire.given import GivenAsyncWire, GivenWire
 from portkey_local.wire.sync import CoreWire
 
 if TYPE_CHECKING:  # the SDK loads its resources when they are touched, and so do we
+    from portkey_local.client.cache import AsyncCacheView, CacheView
     from portkey_local.client.resources import (
         AsyncChat,
         AsyncEmbeddings,
@@ -92,6 +93,13 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
         from portkey_local.client.resources import Embeddings
 
         return Embeddings(self)
+
+    @property
+    def cache(self) -> CacheView:
+        """What the client's cache has: look at it, tidy it, or reject an answer."""
+        from portkey_local.client.cache import CacheView
+
+        return CacheView(self._engine)
 
     def _prepare_request(self, request: Any) -> None:
         self._mark(request)
@@ -178,6 +186,13 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
         from portkey_local.client.resources import AsyncEmbeddings
 
         return AsyncEmbeddings(self)
+
+    @property
+    def cache(self) -> AsyncCacheView:
+        """What the client's cache has: look at it, tidy it, or reject an answer."""
+        from portkey_local.client.cache import AsyncCacheView, CacheView
+
+        return AsyncCacheView(CacheView(self._engine))
 
     async def _prepare_request(self, request: Any) -> None:
         self._mark(request)

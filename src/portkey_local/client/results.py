@@ -14,7 +14,7 @@ from openai import BaseModel, NotGiven
 
 from portkey_local.client.construct import construct
 from portkey_local.engine import headers_of
-from portkey_local.model import DISABLED, Call, Reply, Target
+from portkey_local.model import DISABLED, Call, Reply, Source, Target
 from portkey_local.semantic.explained import CacheDecision
 from portkey_local.transports import EXTENSION
 
@@ -32,6 +32,7 @@ class Headers:
     target: Target | None
     retries: int
     cache: str
+    source: Source | None = None
     decision: CacheDecision | None = None
 
     def __call__(self) -> dict[str, str]:
@@ -44,7 +45,7 @@ class Headers:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the plain headers: a target holds a key."""
-        return Known, (self(), self.decided())
+        return Known, (self(), self.source, self.decided())
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Known:
     """Headers that were pickled or copied."""
 
     headers: Mapping[str, str]
+    source: Source | None = None
     decision: CacheDecision = field(default_factory=lambda: CacheDecision(status=DISABLED))
 
     def __call__(self) -> dict[str, str]:
@@ -98,7 +100,8 @@ def _tell(result: BaseModel, call: Call, reply: Reply) -> None:
 
 def headers_told(call: Call, reply: Reply) -> Headers:
     """Return what is told of a reply's route."""
-    return Headers(call.trace_id, reply.target, reply.retries, reply.cache, reply.decision)
+    told = call.trace_id, reply.target, reply.retries, reply.cache
+    return Headers(*told, reply.source, reply.decision)
 
 
 def with_headers(result: Any, response: Any) -> Any:

@@ -12,11 +12,11 @@ from typing import Any, assert_never, cast
 import anyio
 
 from portkey_local.drivers import notes
+from portkey_local.drivers.aside import aside_async
 from portkey_local.drivers.beside import Tasks
 from portkey_local.drivers.shelving import landed, looked_up, looked_up_aside, ready, stored
 from portkey_local.drivers.streams import AsyncEventStream, AsyncGatheredStream, StreamBroken
 from portkey_local.drivers.taping import AsyncTapedStream
-from portkey_local.drivers.working import worked_aside
 from portkey_local.effects import (
     Beside,
     Discard,
@@ -126,7 +126,10 @@ class AsyncDriver:
         return None
 
     async def _work(self, work: Work) -> Any:
-        return await worked_aside(work)
+        try:
+            return await aside_async(work.function, work.seconds)
+        except Exception as error:  # noqa: BLE001 - the route decides what it means
+            return Raised(error)
 
     async def _gather(self, call: Call, reply: Reply) -> Outcome:
         try:

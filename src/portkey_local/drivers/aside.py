@@ -8,6 +8,7 @@ begun, and what comes later is dropped.
 from __future__ import annotations
 
 import atexit
+import contextvars
 import os
 import threading
 from collections.abc import Callable
@@ -20,7 +21,7 @@ import anyio
 
 from portkey_local.drivers.shelving import across_threads
 
-__all__ = ["Late", "WorkersState", "aside", "aside_async"]
+__all__ = ["Late", "WorkersState", "aside", "aside_async", "in_time"]
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ LAST: Final = 2.0  # seconds that the end of the program waits for what is being
 _Task = tuple["Future[Any]", Callable[[], Any]]
 
 
-class Late(Exception):
+class Late(TimeoutError):
     """What was asked for was not computed in time."""
 
     def __init__(self, seconds: float) -> None:
@@ -137,3 +138,21 @@ async def aside_async(
     finally:
         future.cancel()
     raise Late(seconds)
+
+
+def in_time(function: Callable[[], Any], seconds: float) -> Any:
+    """Return what a caller's function returns within so many seconds; a thread of its own runs it.
+
+    Raises what it raises, or TimeoutError.
+    """
+    future: Future[Any] = Future()
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            future.set_result(context.run(function))
+        except BaseException as error:  # noqa: BLE001 - whoever waits is told
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="portkey-call", daemon=True).start()
+    return future.result(max(0.0, seconds))

@@ -13,11 +13,11 @@ from dataclasses import replace
 from typing import Any, assert_never, cast
 
 from portkey_local.drivers import notes
+from portkey_local.drivers.aside import aside, in_time
 from portkey_local.drivers.beside import Threads
 from portkey_local.drivers.shelving import looked_up, stored
 from portkey_local.drivers.streams import EventStream, GatheredStream, StreamBroken
 from portkey_local.drivers.taping import TapedStream
-from portkey_local.drivers.working import in_time, worked
 from portkey_local.effects import (
     Beside,
     Discard,
@@ -137,7 +137,10 @@ class SyncDriver:
         return None
 
     def _work(self, work: Work) -> Any:
-        return worked(work)
+        try:
+            return aside(work.function, work.seconds)
+        except Exception as error:  # noqa: BLE001 - the route decides what it means
+            return Raised(error)
 
     def _gather(self, call: Call, reply: Reply) -> Outcome:
         try:

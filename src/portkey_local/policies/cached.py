@@ -18,11 +18,12 @@ Defaults: `max_age` seven days, nothing stale.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from portkey_local.caches import entries, forms
+from portkey_local.caches.about import about
 from portkey_local.effects import (
     Beside,
     Follow,
@@ -35,7 +36,17 @@ from portkey_local.effects import (
     Store,
 )
 from portkey_local.flights import Flight
-from portkey_local.model import Answer, Call, Failure, Fault, Outcome, Reply, ServerEvent, Target
+from portkey_local.model import (
+    Answer,
+    Call,
+    Failure,
+    Fault,
+    Outcome,
+    Reply,
+    ServerEvent,
+    Source,
+    Target,
+)
 from portkey_local.policies.refreshing import Refresh
 from portkey_local.policies.shelf import (
     HIT,
@@ -94,7 +105,7 @@ class Cached:
         outcome = yield from self.ask(call, asked, None)
         if isinstance(outcome, Reply):
             call.report("cache.refreshed", outcome.target, status=outcome.status)
-        return marked(outcome, REFRESH)
+        return marked(outcome, REFRESH, asked.key)
 
     def _looked_up(self, call: Call, asked: Asked) -> Route[Outcome]:
         (value,) = yield from self.look(call, (asked.key,))
@@ -142,7 +153,7 @@ class Cached:
             if not flight.ended:
                 return None, self.too_late(call)
             if flight.value is not None:
-                shared = yield from self._shared(call, asked, flight.value, flight.decision)
+                shared = yield from self._shared(call, asked, flight.value, flight.similar)
                 if shared is not None:
                     call.report("cache.shared", shared.target, status=shared.status)
                     return None, shared
@@ -165,15 +176,16 @@ class Cached:
         message = f"no answer within {seconds:.3g} s from the identical call in flight"
         return Failure(self.sole, Fault.TIMEOUT, 408, message, cache=MISS)
 
-    def _shared(self, call: Call, asked: Asked, value: bytes, decision: Any) -> Route[Reply | None]:
+    def _shared(
+        self, call: Call, asked: Asked, value: bytes, similar: Mapping[str, Any]
+    ) -> Route[Reply | None]:
         """Return what another call's flight brought: a stale answer, where there was an outage."""
         held = self.held(value)
         if held is None:
             return None
         if self.fresh(call, held.entry):
-            status = HIT if decision is None else decision.status
-            found = yield from self.given(call, asked, held.entry, status)
-            return None if found is None else replace(found, decision=decision)
+            found = yield from self.given(call, asked, held.entry, HIT)
+            return None if found is None else replace(found, **similar)
         down = Failure(self.sole, Fault.NETWORK, 500, "the identical call in flight met an outage")
         return (yield from self._instead(call, asked, held, down))
 
@@ -199,7 +211,7 @@ class Cached:
         if self.similar is not None:
             return (yield from self.similar.route(self, call, asked, flight))
         call.report("cache.miss", self.sole)
-        return marked((yield from self.ask(call, asked, flight)), MISS)
+        return marked((yield from self.ask(call, asked, flight)), MISS, asked.key)
 
     # --- from the cache
 
@@ -242,9 +254,9 @@ class Cached:
         age = str(int(self.age(call, entry)))
         answer = Answer(entry.status, {**fitted.headers, "age": age})
         if fitted.events is None:
-            return Reply(target, answer, fitted.data, cache=status)
+            return Reply(target, answer, fitted.data, cache=status, source=Source((asked.key,)))
         reply = yield from Replay(call, target, answer, fitted.events)
-        return replace(reply, cache=status)
+        return replace(reply, cache=status, source=Source((asked.key,)))
 
     def held(self, value: bytes) -> Held | None:
         """Return what a cache had under a key, of whatever age, if it is an entry of this node."""
@@ -342,9 +354,10 @@ class Cached:
         usage: bool = False,
     ) -> bytes | None:
         """Return an answer as an entry, or None and an event where it cannot be one."""
-        place = self.targets.index(reply.target)
+        place, at = self.targets.index(reply.target), now(call)
+        said = about(call, reply.target, at, at + self.kept_for)
         try:
-            return entries.encoded(now(call), place, reply.answer, data, events, usage=usage)
+            return entries.encoded(at, place, reply.answer, data, events, usage=usage, said=said)
         except (TypeError, ValueError, RecursionError) as error:
             self.failed(call)(error)
             return None
@@ -354,8 +367,7 @@ class Cached:
     ) -> Route[None]:
         """Keep entries, each under its key."""
         failed = self.failed(call)
-        age = self.max_age + self.stale.kept
-        stored = yield from Store(self.shelf.cache, values, now(call), age, failed)
+        stored = yield from Store(self.shelf.cache, values, now(call), self.kept_for, failed)
         if isinstance(stored, Raised):
             failed(stored.error)
         else:
@@ -371,6 +383,11 @@ class Cached:
             call.report("cache.failed", self.sole, reason=reason)
 
         return report
+
+    @property
+    def kept_for(self) -> float:
+        """The seconds for which an answer is kept: fresh, and stale where that is of use."""
+        return self.max_age + self.stale.kept
 
     @property
     def sole(self) -> Target | None:

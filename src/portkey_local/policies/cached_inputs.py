@@ -17,7 +17,7 @@ from portkey_local.caches.entries import Entry
 from portkey_local.caches.keys import EMBEDDINGS, key_of, told_apart
 from portkey_local.effects import Beside, Route
 from portkey_local.flights import Flight
-from portkey_local.model import DISABLED, Answer, Call, Failure, Fault, Outcome, Reply
+from portkey_local.model import DISABLED, Answer, Call, Failure, Fault, Outcome, Reply, Source
 from portkey_local.policies.cached import LEADERS, Cached
 from portkey_local.policies.refreshing import report_refresh
 from portkey_local.policies.shelf import HIT, KEPT, MISS, REFRESH, STALE, marked
@@ -159,7 +159,7 @@ class _Inputs:
         outcome = yield from self.cached.inner.route(self._rest(missing))
         status = MISS if reads else REFRESH
         if not isinstance(outcome, Reply) or outcome.status != 200:
-            return marked(outcome, status)
+            return marked(outcome, status, *self.keys)
         items = _items(outcome.data, len(missing))
         if items is None:
             return marked(self._unread(outcome, missing), status)
@@ -167,7 +167,7 @@ class _Inputs:
             yield from self._keep(outcome, missing, items)
         if len(missing) < len(self.keys):
             outcome = replace(self._together(known, outcome, items), cache=DISABLED)
-        return marked(outcome, status)
+        return marked(outcome, status, *self.keys)
 
     def _rest(self, missing: Sequence[int]) -> Call:
         """Return the call for what is missing; the call itself where that is everything."""
@@ -206,7 +206,8 @@ class _Inputs:
             answer = Answer(reply.status, reply.answer.headers)
             return replace(reply, answer=answer, data=whole)
         target = self.cached.targets[kept[0].target]
-        return Reply(target, Answer(kept[0].status, kept[0].headers), whole, cache=HIT)
+        answer = Answer(kept[0].status, kept[0].headers)
+        return Reply(target, answer, whole, cache=HIT, source=Source(self.keys))
 
     def _unread(self, reply: Reply, missing: Sequence[int]) -> Outcome:
         """Return an answer that is no list of embeddings: as it is, if it was to be all of them."""

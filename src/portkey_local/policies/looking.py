@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from portkey_local.caches.keys import pair_of
 from portkey_local.effects import Raised, Route, Run, Work
-from portkey_local.model import Call, Reply
+from portkey_local.model import Call, Reply, Source
 from portkey_local.policies.shelf import MISS, SEMANTIC_HIT, SEMANTIC_MISS, Asked, now
 from portkey_local.semantic.explained import CacheDecision, Passed, question_hash
+from portkey_local.semantic.nearby import Near
 from portkey_local.semantic.recalling import Recalled, Sought
 from portkey_local.semantic.requests import CHAT, Unfit, Worded, answer_text, worded
-from portkey_local.semantic.nearby import Near
 
 if TYPE_CHECKING:
     from portkey_local.policies.cached import Cached, Held
@@ -74,6 +75,7 @@ class Look:
             similar.rules.profile,
             similar.rules.at_least,
             now(call),
+            self._rejected,
         )
         while True:
             recalled = yield from self._recalled(sought)
@@ -84,6 +86,11 @@ class Look:
             held, sought = yield from self._held(sought, recalled, recalled.served)
             if held is not None:
                 return (yield from self._judged(sought, recalled, recalled.served, held))
+
+    def _rejected(self, key: bytes) -> bool:
+        """Whether somebody has said that the answer under a key is not one to this question."""
+        vetoed = getattr(self.cached.shelf.cache, "vetoed", None)
+        return vetoed is not None and vetoed(pair_of(self.asked.key, key))
 
     def words(self) -> Worded | Unfit:
         """Return the question that the call asks, or why it is left alone whatever its words."""
@@ -138,7 +145,9 @@ class Look:
             return self._missed(sought, recalled, "form", near, held)
         decision = self._decision(SEMANTIC_HIT, None, sought, recalled, near, held)
         self._report("cache.semantic_hit", decision)
-        return Found(decision, replace(reply, decision=decision), held.value)
+        key = near.question.key
+        source = Source((key,), pair_of(self.asked.key, key))
+        return Found(decision, replace(reply, decision=decision, source=source), held.value)
 
     def _verified(self, question: str, near: Near, answer: str) -> Route[bool]:
         """Whether the caller's verifier agrees; one that fails, or is slow, does not."""

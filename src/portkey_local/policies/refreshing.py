@@ -38,21 +38,24 @@ class Refresh:
             return
         try:
             outcome = yield from self.cached.inner.route(self.call)
+            further = isinstance(outcome, Reply) and not self.cached.may_keep(outcome)
             if isinstance(outcome, Reply) and outcome.stream is not None:
                 outcome = yield from Gather(self.call, outcome)
-            yield from self._settled(outcome, flight)
+            kept = yield from self._settled(outcome, flight, further=further)
+            report_refresh(self.call, outcome, kept=kept)
         finally:
             flight.land(None)
 
-    def _settled(self, outcome: Outcome, flight: Flight) -> Route[None]:
-        kept = False
+    def _settled(self, outcome: Outcome, flight: Flight, *, further: bool) -> Route[bool]:
+        """Keep a new answer, unless a cache `further` in has it; whether it was kept."""
         if isinstance(outcome, Failure):
             if not outage(outcome):
                 yield from self.cached.dismiss(self.call, (self.asked.key,))
-        elif self.cached.may_keep(outcome):
-            events = outcome.data if outcome.stream is not None else None
-            kept = yield from self.cached.keep(self.call, self.asked, outcome, events, flight)
-        report_refresh(self.call, outcome, kept=kept)
+            return False
+        if further or not self.cached.may_keep(outcome):
+            return False
+        events = outcome.data if outcome.stream is not None else None
+        return (yield from self.cached.keep(self.call, self.asked, outcome, events, flight))
 
 
 def report_refresh(call: Call, outcome: Outcome, *, kept: bool) -> None:

@@ -10,9 +10,8 @@ from portkey_local.caches.keys import cacheable, key_of, told_apart
 from portkey_local.caches.questions import MemoryQuestions
 from portkey_local.effects import Cache
 from portkey_local.flights import FlightsState
-from portkey_local.model import EMPTY, Call, Outcome, empty, merge
+from portkey_local.model import EMPTY, Call, Outcome, Reply, Source, empty, merge
 from portkey_local.query import MISSING, Look, facts_of
-from portkey_local.semantic.explained import CacheDecision
 from portkey_local.semantic.remembering import RecallsState
 
 if TYPE_CHECKING:
@@ -109,11 +108,16 @@ class Scope:
         return key_of(self.digest, call.request, body, told)
 
 
-def marked(outcome: Outcome, status: str, decision: CacheDecision | None = None) -> Outcome:
-    """Return an outcome with a cache's status, unless a cache further in has answered."""
+def marked(outcome: Outcome, status: str, *keys: bytes) -> Outcome:
+    """Return an outcome with a cache's status, and the keys under which it is kept there, unless a
+    cache further in has answered.
+    """
     if outcome.cache in KEPT:
         return outcome
-    return replace(outcome, cache=status, decision=decision or outcome.decision)
+    if not isinstance(outcome, Reply):
+        return replace(outcome, cache=status)
+    further = () if outcome.source is None else outcome.source.keys
+    return replace(outcome, cache=status, source=Source((*keys, *further)))
 
 
 def now(call: Call) -> float:

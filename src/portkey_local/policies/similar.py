@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from portkey_local.caches.questions import Question
 from portkey_local.effects import Beside, Raised, Route, Run, Work
-from portkey_local.model import Call, Outcome
+from portkey_local.model import Call, Outcome, Reply
 from portkey_local.policies.looking import Look, Wondered
 from portkey_local.policies.shelf import Asked, Judges, marked, now
 from portkey_local.semantic.deciding import Profile
@@ -76,14 +76,21 @@ class Similar:
         found = yield from Look(self, cached, call, asked).found()
         if found.reply is not None:
             if flight is not None:
-                flight.decision = found.decision
+                told = found.reply
+                flight.similar = {
+                    "cache": told.cache,
+                    "decision": told.decision,
+                    "source": told.source,
+                }
                 flight.land(found.value)
             return found.reply
         call.report("cache.miss", cached.sole)
         if found.question is not None:
             asked = replace(asked, question=found.question)
         outcome = yield from cached.ask(call, asked, flight)
-        return marked(outcome, found.decision.status, found.decision)
+        if isinstance(outcome, Reply) and outcome.decision is None:
+            outcome = replace(outcome, decision=found.decision)
+        return marked(outcome, found.decision.status, asked.key)
 
     def levels(self, scope: bytes, namespace: str) -> tuple[tuple[str, ...], ...]:
         """Return where comparisons are counted, from narrow to wide."""
@@ -124,7 +131,7 @@ class Similar:
         if question.vector is None or not call.caching.writes:
             return
         failed, since = cached.failed(call), now(call)
-        until = since + cached.max_age + cached.stale.kept
+        until = since + cached.kept_for
         row = Question(question.scope, asked.key, question.text, question.vector, since, until)
         try:
             self.recall.add(row, failed)

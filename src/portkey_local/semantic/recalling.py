@@ -8,7 +8,7 @@ alone for a while.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,8 +16,8 @@ from portkey_local.caches.questions import Question
 from portkey_local.semantic.contract import Embedder
 from portkey_local.semantic.deciding import Candidate, Profile, decide
 from portkey_local.semantic.eligibility import unfit
-from portkey_local.semantic.requests import Unfit
 from portkey_local.semantic.nearby import Near, NearbyState
+from portkey_local.semantic.requests import Unfit
 from portkey_local.semantic.text import normal
 
 __all__ = ["Recall", "Recalled", "Sought", "WarmthState"]
@@ -25,6 +25,7 @@ __all__ = ["Recall", "Recalled", "Sought", "WarmthState"]
 NEIGHBOURS: Final = 5
 PATIENCE: Final = 0.5  # seconds that a call waits for a look
 WARM_UP: Final = 10.0  # seconds from the first look within which calls wait for the model to load
+REJECTED: Final = "rejected"
 REST: Final = 60.0  # seconds for which a model that cannot be used is left alone
 SCHEMA: Final = b"1"  # of scopes and texts; another one finds nothing of what was kept before
 
@@ -33,6 +34,7 @@ SCHEMA: Final = b"1"  # of scopes and texts; another one finds nothing of what w
 class Sought:
     """A question that is asked, and how alike another one must be.
 
+    `rejected` tells of the key of an answer whether it was said not to be one to this question.
     `vector` is known from the second look on. `gone` are the keys of answers that are not there any
     more, `without` those that will not do for this call.
     """
@@ -42,6 +44,7 @@ class Sought:
     profile: Profile
     at_least: float
     now: float
+    rejected: Callable[[bytes], bool]
     vector: bytes | None = field(default=None, repr=False)
     gone: tuple[bytes, ...] = ()
     without: tuple[bytes, ...] = ()
@@ -111,15 +114,7 @@ class Recall:
         near = self.nearby.nearest(
             sought.scope, vector, NEIGHBOURS, sought.now, without=sought.without
         )
-        verdict = decide(
-            sought.text,
-            [Candidate(each.question.text, each.similarity) for each in near],
-            sought.profile,
-            sought.at_least,
-            tokens=tokens,
-        )
-        served = None if verdict.served is None else near[verdict.served]
-        return Recalled(vector, served, tuple((near[at], veto) for at, veto in verdict.vetoes))
+        return _decided(sought, vector, near, tokens)
 
     def vector(self, text: str) -> bytes:
         """Return the vector of a text."""
@@ -139,3 +134,17 @@ class Recall:
     def add(self, question: Question, failed: Callable[[Exception], None]) -> None:
         """Keep a question; returns at once."""
         self.nearby.questions.add(question, failed)
+
+
+def _decided(sought: Sought, vector: bytes, near: Sequence[Near], tokens: int) -> Recalled:
+    """Choose among the nearest; one that was rejected for this question is passed, like a veto."""
+    passed: list[tuple[Near, str]] = []
+    while True:
+        candidates = [Candidate(each.question.text, each.similarity) for each in near]
+        verdict = decide(sought.text, candidates, sought.profile, sought.at_least, tokens=tokens)
+        passed += [(near[at], veto) for at, veto in verdict.vetoes]
+        served = None if verdict.served is None else near[verdict.served]
+        if served is None or verdict.served is None or not sought.rejected(served.question.key):
+            return Recalled(vector, served, tuple(passed))
+        passed.append((served, REJECTED))
+        near = near[verdict.served + 1 :]

@@ -38,9 +38,9 @@ class RecallsState:
 
     def of(self, model: str | None, *, download: bool = False) -> Recall:
         """Return what a model remembers. Raises NoModel."""
+        from portkey_local.semantic.nearby import NearbyState
         from portkey_local.semantic.recalling import Recall
         from portkey_local.semantic.resolve import embedder
-        from portkey_local.semantic.nearby import NearbyState
 
         found = embedder(self._given if model is None else model, download=download)
         with self.lock:
