@@ -11,12 +11,11 @@ from portkey_local.policies.shelf import Shelf
 from portkey_local.policies.similar import Rules, Similar
 from portkey_local.semantic.contract import Embedder
 from portkey_local.semantic.deciding import threshold
+from portkey_local.semantic.model import NoModel, OnnxEmbedder
 from portkey_local.semantic.requests import unfit_fields
-from portkey_local.semantic.resolve import NoModel
 
 __all__ = ["similar"]
 
-UNKNOWN: Final = 0.9  # the similarity that is asked of a model nobody has calibrated, in shadow
 SAMPLE: Final = 0.05  # of would-be hits, where an error rate is to be held
 WORDS: Final = "params.messages"
 
@@ -31,9 +30,16 @@ def similar(
     except NoModel as error:
         _warn(shelf, f"{path}.cache.mode: only the very same request is answered again: {error}")
         return None
+    if _uncalibrated(cache, recall.embedder):
+        _warn(
+            shelf,
+            f"{path}.cache.mode: nobody has calibrated the model {recall.embedder.name!r}, so what"
+            " it finds is reported (cache.shadowed) and not served; give min_similarity once you"
+            " know which similarity it needs",
+        )
     return Similar(
         recall,
-        _rules(cache, path, recall.embedder, shelf),
+        _rules(cache),
         shelf.judges,
         recalls.evidence,
         _never(node, targets),
@@ -41,24 +47,20 @@ def similar(
     )
 
 
-def _rules(cache: Cache, path: str, embedder: Embedder, shelf: Shelf) -> Rules:
-    at_least, shadow = cache.min_similarity, cache.shadow
-    if at_least is None:
-        at_least = threshold(embedder.fingerprint, cache.profile)
-    if at_least is None:
-        at_least = UNKNOWN
-        if not shadow:
-            shadow = True
-            _warn(
-                shelf,
-                f"{path}.cache.mode: nobody has calibrated the model {embedder.name!r}, so its"
-                " hits are reported (cache.shadowed) and not served; give min_similarity once you"
-                " know which similarity it needs",
-            )
+def _uncalibrated(cache: Cache, embedder: Embedder) -> bool:
+    """Whether nobody knows which similarity a model of the caller's own needs.
+
+    One that is loaded from files is known by its vectors, when it is first used.
+    """
+    known = cache.shadow or cache.min_similarity is not None or isinstance(embedder, OnnxEmbedder)
+    return not known and threshold(embedder.fingerprint, cache.profile) is None
+
+
+def _rules(cache: Cache) -> Rules:
     sample = cache.sample
     if sample is None:
         sample = 0.0 if cache.max_error is None else SAMPLE
-    return Rules(cache.profile, at_least, shadow, sample, cache.max_error)
+    return Rules(cache.profile, cache.min_similarity, cache.shadow, sample, cache.max_error)
 
 
 def _warn(shelf: Shelf, message: str) -> None:

@@ -27,6 +27,7 @@ VERIFYING: Final = 10.0  # seconds that a verifier may take
 NOTHING: Final = "nothing near"
 SLOW: Final = "no answer in time"
 BROKEN: Final = "failed"
+RESTING: Final = "failed before"
 VERIFIER: Final = "verifier"
 
 
@@ -105,16 +106,14 @@ class Look:
         recall, call = self.similar.recall, self.call
         patience = min(recall.warmth.patience(call.clock()), call.deadline - call.clock())
         if patience <= 0:
-            return Unfit(BROKEN)
+            return Unfit(RESTING)
         recalled = yield from Work(partial(recall.recall, sought), patience)
         if not isinstance(recalled, Raised):
             found: Recalled | Unfit = recalled
             return found
-        slow = isinstance(recalled.error, TimeoutError)
-        if not slow:
-            recall.warmth.rest(call.clock())
+        recall.warmth.failed(call.clock(), recalled.error)
         self.cached.failed(call)(recalled.error)
-        return Unfit(SLOW if slow else BROKEN)
+        return Unfit(SLOW if isinstance(recalled.error, TimeoutError) else BROKEN)
 
     def _held(
         self, sought: Sought, recalled: Recalled, near: Near
@@ -137,7 +136,7 @@ class Look:
         said = answer_text([entry.data] if entry.events is None else [e.data for e in events])
         if not self.dry and not (yield from self._verified(sought.text, near, said)):
             return self._missed(sought, recalled, VERIFIER, near, held)
-        withheld = self._withheld(sought.scope)
+        withheld = self._withheld(sought.scope) if recalled.calibrated else "uncalibrated"
         if withheld is not None:
             return self._missed(sought, recalled, withheld, near, held, expected=said)
         reply = yield from self.cached.given(self.call, self.asked, entry, SEMANTIC_HIT)
@@ -219,7 +218,7 @@ class Look:
             tier="semantic" if status == SEMANTIC_HIT else None,
             reason=reason,
             profile=similar.rules.profile,
-            threshold=sought.at_least,
+            threshold=recalled.at_least,
             scope=sought.scope.hex()[:16],
             passed=tuple(self._passed(each, veto) for each, veto in recalled.passed),
             **told,

@@ -43,12 +43,13 @@ JUDGEMENT: Final = 10.0  # seconds that the caller's own functions may take
 class Rules:
     """What a node's config says of its semantic tier.
 
-    `at_least` is the similarity to ask for. A `sample` of would-be hits (0 to 1) is withheld for
+    `at_least` is the similarity to ask for, if not what the model's calibration says. A
+    `sample` of would-be hits (0 to 1) is withheld for
     comparison, and all of them until the error rate is proven to be below `max_error`.
     """
 
     profile: Profile
-    at_least: float
+    at_least: float | None = None
     shadow: bool = False
     sample: float = 0.0
     max_error: float | None = None

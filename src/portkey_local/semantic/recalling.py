@@ -8,31 +8,38 @@ alone for a while.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from portkey_local.caches.questions import Question
 from portkey_local.semantic.contract import Embedder
-from portkey_local.semantic.deciding import Candidate, Profile, decide
+from portkey_local.semantic.deciding import Candidate, Profile, decide, threshold
 from portkey_local.semantic.eligibility import unfit
+from portkey_local.semantic.known import calibrated_as
+from portkey_local.semantic.model import NoModel, OnnxEmbedder
 from portkey_local.semantic.nearby import Near, NearbyState
 from portkey_local.semantic.requests import Unfit
 from portkey_local.semantic.text import normal
 
 __all__ = ["Recall", "Recalled", "Sought", "WarmthState"]
 
+LOGGER: Final = logging.getLogger("portkey_local")
 NEIGHBOURS: Final = 5
 PATIENCE: Final = 0.5  # seconds that a call waits for a look
 WARM_UP: Final = 10.0  # seconds from the first look within which calls wait for the model to load
+UNKNOWN: Final = 0.9  # the similarity that is asked of a model nobody has calibrated
 REJECTED: Final = "rejected"
-REST: Final = 60.0  # seconds for which a model that cannot be used is left alone
+FAILURES: Final = 3  # in a row, after which a model is left alone
+REST: Final = 60.0  # seconds
 SCHEMA: Final = b"1"  # of scopes and texts; another one finds nothing of what was kept before
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """A question that is asked, and how alike another one must be.
+    """A question that is asked, and how alike another one must be: without `at_least`, as much as
+    the model's calibration says.
 
     `rejected` tells of the key of an answer whether it was said not to be one to this question.
     `vector` is known from the second look on. `gone` are the keys of answers that are not there any
@@ -42,7 +49,7 @@ class Sought:
     scope: bytes
     text: str = field(repr=False)
     profile: Profile
-    at_least: float
+    at_least: float | None
     now: float
     rejected: Callable[[bytes], bool]
     vector: bytes | None = field(default=None, repr=False)
@@ -52,29 +59,37 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What came of a look: the question that has the same answer, and those a veto stopped."""
+    """What came of a look: the question that has the same answer, and those a veto stopped.
+
+    `at_least` is the similarity that was asked for, and `calibrated` whether anybody knows what it
+    means.
+    """
 
     vector: bytes = field(repr=False)
     served: Near | None
+    at_least: float
+    calibrated: bool = True
     passed: tuple[tuple[Near, str], ...] = ()
 
 
 class WarmthState:
-    """How long a call may wait for a model: long once, while it loads, and not at all if it is out
-    of order.
+    """How long a call may wait for a model: long once, while it loads, and not at all while it is
+    out of order. Forgets nothing that matters where two threads meet.
     """
 
     def __init__(self) -> None:
         """Begin cold."""
         self._began: float | None = None
-        self._warm = False
+        self.warm = False
+        self._failures = 0
+        self._calibration: str | None = None
         self._rest_until = float("-inf")
 
     def patience(self, now: float) -> float:
         """Return the seconds that a look at `now` may take; 0 for none at all."""
         if now < self._rest_until:
             return 0.0
-        if self._warm:
+        if self.warm:
             return PATIENCE
         if self._began is None:
             self._began = now
@@ -82,11 +97,26 @@ class WarmthState:
 
     def warmed(self) -> None:
         """Note that the model has answered."""
-        self._warm = True
+        self.warm, self._failures = True, 0
 
-    def rest(self, now: float) -> None:
-        """Leave a model alone that cannot be used."""
-        self._rest_until = now + REST
+    def failed(self, now: float, error: Exception) -> None:
+        """Note that a look failed, or was too slow; after a few in a row, leave the model alone."""
+        self._failures += 1
+        if self._failures >= FAILURES or isinstance(error, NoModel):
+            self._rest_until, self._failures = now + REST, 0
+
+    def calibration(self, embedder: Embedder) -> str:
+        """Return the fingerprint of the model whose thresholds hold; found out once."""
+        if self._calibration is None:
+            self._calibration = calibrated_as(embedder)
+            unknown = threshold(self._calibration, "balanced") is None
+            if unknown and isinstance(embedder, OnnxEmbedder):
+                LOGGER.warning(
+                    "nobody has calibrated the embedding model %r: what it finds is reported"
+                    " (cache.shadowed) and not served; give the cache a min_similarity",
+                    embedder.name,
+                )
+        return self._calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +144,22 @@ class Recall:
         near = self.nearby.nearest(
             sought.scope, vector, NEIGHBOURS, sought.now, without=sought.without
         )
-        return _decided(sought, vector, near, tokens)
+        at_least, calibrated = self._at_least(sought)
+        return _decided(sought, Recalled(vector, None, at_least, calibrated), near, tokens)
+
+    def _at_least(self, sought: Sought) -> tuple[float, bool]:
+        """Return the similarity to ask for, and whether anybody knows what it means."""
+        if sought.at_least is not None:
+            return sought.at_least, True
+        known = threshold(self.warmth.calibration(self.embedder), sought.profile)
+        return (UNKNOWN, False) if known is None else (known, True)
 
     def vector(self, text: str) -> bytes:
-        """Return the vector of a text."""
+        """Return the vector of a text; the first one loads everything that a look needs."""
         vector = self.embedder.embed(normal(text))
+        if not self.warmth.warm:
+            self.nearby.rehearse(vector)
+            decide(text, [Candidate(text, 1.0)], "balanced", 0.0, tokens=1)
         self.warmth.warmed()
         return vector
 
@@ -136,15 +177,15 @@ class Recall:
         self.nearby.questions.add(question, failed)
 
 
-def _decided(sought: Sought, vector: bytes, near: Sequence[Near], tokens: int) -> Recalled:
+def _decided(sought: Sought, found: Recalled, near: Sequence[Near], tokens: int) -> Recalled:
     """Choose among the nearest; one that was rejected for this question is passed, like a veto."""
     passed: list[tuple[Near, str]] = []
     while True:
         candidates = [Candidate(each.question.text, each.similarity) for each in near]
-        verdict = decide(sought.text, candidates, sought.profile, sought.at_least, tokens=tokens)
+        verdict = decide(sought.text, candidates, sought.profile, found.at_least, tokens=tokens)
         passed += [(near[at], veto) for at, veto in verdict.vetoes]
         served = None if verdict.served is None else near[verdict.served]
         if served is None or verdict.served is None or not sought.rejected(served.question.key):
-            return Recalled(vector, served, tuple(passed))
+            return replace(found, served=served, passed=tuple(passed))
         passed.append((served, REJECTED))
         near = near[verdict.served + 1 :]
