@@ -63,7 +63,7 @@ def stored(store: Store) -> Raised | None:
 async def landed(flight: Landing, seconds: float) -> None:
     """Wait until another call has ended, but not for longer than so many seconds."""
     event = anyio.Event()
-    awake = _across_threads()
+    awake = across_threads()
 
     def wake() -> None:
         with suppress(RuntimeError):  # the loop of whoever waited is over
@@ -78,7 +78,7 @@ async def landed(flight: Landing, seconds: float) -> None:
         flight.unwatch(wake)
 
 
-def _across_threads() -> Callable[[Callable[[], object]], object]:
+def across_threads() -> Callable[[Callable[[], object]], object]:
     """Return what runs a function in the event loop that is running here, from any thread."""
     try:
         return asyncio.get_running_loop().call_soon_threadsafe

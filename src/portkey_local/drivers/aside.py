@@ -1,0 +1,139 @@
+"""Threads of our own for what computes: embedding a question and searching its neighbours.
+
+Ground rules: they are few, for each keeps a core busy, and never those that a program's other calls
+wait in. Whoever asks waits for so many seconds and no longer: what has not begun by then is never
+begun, and what comes later is dropped.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any, Final, TypeVar
+
+import anyio
+
+from portkey_local.drivers.shelving import across_threads
+
+__all__ = ["Late", "WorkersState", "aside", "aside_async"]
+
+T = TypeVar("T")
+
+THREADS: Final = 2
+LAST: Final = 2.0  # seconds that the end of the program waits for what is being computed
+
+_Task = tuple["Future[Any]", Callable[[], Any]]
+
+
+class Late(Exception):
+    """What was asked for was not computed in time."""
+
+    def __init__(self, seconds: float) -> None:
+        """Say how many seconds there were."""
+        super().__init__(f"not computed within {seconds:g} s")
+
+
+class WorkersState:
+    """A few threads that compute one thing after the other; begun with the first."""
+
+    def __init__(self, threads: int = THREADS) -> None:
+        """Begin with no thread."""
+        self._most = threads
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin with no thread and nothing to compute, as a forked process does."""
+        self._lock = threading.Lock()
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Have something computed; cancel the future when nobody waits for it any more."""
+        future: Future[T] = Future()
+        with self._lock:
+            if len(self._threads) < self._most:
+                self._threads.append(
+                    threading.Thread(
+                        target=_work, args=(self._tasks,), name="portkey-semantic", daemon=True
+                    )
+                )
+                self._threads[-1].start()
+            self._tasks.put((future, work))
+        return future
+
+    def stop(self) -> None:
+        """End the threads after what they are computing; what waits is not computed."""
+        with self._lock:
+            tasks, threads = self._tasks, self._threads
+            self._tasks, self._threads = SimpleQueue(), []
+        while not tasks.empty():
+            waiting = tasks.get()
+            if waiting is not None:
+                waiting[0].cancel()
+        for _ in threads:
+            tasks.put(None)
+        for thread in threads:
+            thread.join(LAST)
+
+
+def _work(tasks: SimpleQueue[_Task | None]) -> None:
+    while (task := tasks.get()) is not None:
+        _compute(*task)
+        del task  # or the last result would be kept until the next comes
+
+
+def _compute(future: Future[Any], work: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = work()
+    except BaseException as error:  # noqa: BLE001 - whoever waits is told
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+_WORKERS: Final = WorkersState()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_WORKERS.begin)
+atexit.register(_WORKERS.stop)
+
+
+def aside(work: Callable[[], T], seconds: float, *, workers: WorkersState = _WORKERS) -> T:
+    """Return what `work` returns, or raise what it raises; `Late` after so many seconds."""
+    future = workers.submit(work)
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        if not future.cancel() and future.done():  # at the last moment, or its own error
+            return future.result()
+        raise Late(seconds) from None
+    finally:
+        future.cancel()
+
+
+async def aside_async(
+    work: Callable[[], T], seconds: float, *, workers: WorkersState = _WORKERS
+) -> T:
+    """Return the same without holding up the event loop, on asyncio and on trio."""
+    event = anyio.Event()
+    awake = across_threads()
+
+    def wake(_: object) -> None:
+        with suppress(RuntimeError):  # the loop of whoever waited is over
+            awake(event.set)
+
+    future = workers.submit(work)
+    future.add_done_callback(wake)
+    try:
+        with anyio.move_on_after(seconds):
+            await event.wait()
+            return future.result()
+    finally:
+        future.cancel()
+    raise Late(seconds)
