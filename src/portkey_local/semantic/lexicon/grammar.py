@@ -12,6 +12,7 @@ __all__ = [
     "FOREIGN",
     "FUNCTION",
     "GENERIC",
+    "HELPERS",
     "MODALS",
     "NEGATIONS",
     "PAST",
@@ -44,6 +45,9 @@ MODALS: Final = _table(
 PAST: Final = vocabulary("did was were had")
 PRESENT: Final = vocabulary("do does is are am has have will shall")
 
+HELPERS: Final = frozenset(MODALS) | frozenset(("do", "does", "did"))
+"""Those that send the verb behind what is spoken of."""
+
 AUXILIARIES: Final = PAST | PRESENT | vocabulary("be been being would done doing")
 
 QUESTIONS: Final = {
@@ -65,7 +69,7 @@ NEGATIONS: Final = {
 EMPTY: Final = vocabulary(
     "a an the and but so if that this these those it its itself there here then just please kindly "
     "um uh er erm hmm hm ah oh eh quite very really actually exactly basically simply also too "
-    "some any such own one's ones oclock etc s"
+    "already still yet some any such own one's ones oclock etc s"
 )
 
 FUNCTION: Final = (
@@ -92,8 +96,8 @@ FOREIGN: Final = vocabulary(
     "le les des une du je ne pas est comment quel quelle quels où pourquoi mon ma mes votre dans "
     "avec pour sur puis peut gli di della che è mio mia posso fare perché dove "
     # German and Dutch
-    "der das ein eine einen ist nicht wie ich wir sie mein meine kann und oder zu mit für auf warum "
-    "wo wann het een van ik niet hoe mijn kan waar wat "
+    "der das ein eine einen ist nicht wie ich wir sie mein meine kann und oder zu mit für auf "
+    "warum wo wann het een van ik niet hoe mijn kan waar wat "
     # Polish, Swedish, Danish
     "jest nie jak czy gdzie mój det är jag inte hur och hvordan"
 )

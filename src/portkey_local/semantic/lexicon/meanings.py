@@ -10,7 +10,7 @@ from typing import Final
 
 from portkey_local.semantic.stemming import stem
 
-__all__ = ["CONCEPTS", "OPPOSITES", "VERBAL", "opposed"]
+__all__ = ["CONCEPTS", "COST", "OPPOSITES", "VERBAL", "opposed"]
 
 _SYNONYMS: Final = """
     fast quick rapid speedy
@@ -246,6 +246,9 @@ CONCEPTS: Final[dict[str, str]] = _concepts(_SYNONYMS)
 
 for _base, _noun in _couples(_DERIVED):
     CONCEPTS.setdefault(_noun, CONCEPTS.get(_base, _base))
+
+COST: Final = CONCEPTS[stem("price")]
+"""What "how much" may ask for."""
 
 VERBAL: Final[dict[str, str]] = _concepts(_VERBS)
 """The same, where the word is used as a verb."""

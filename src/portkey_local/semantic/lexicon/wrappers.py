@@ -124,8 +124,13 @@ _MAY: Final = _spelt("""
 
 FRAMES: Final = _phrases(
     [
-        *((each, "?how") for each in _HOW),
+        *((each, "?how i") for each in _HOW),
         *((each, "can i") for each in _MAY),
+        *((each, "?want i") for each in _spelt("""
+            (i|we) (want|need|wish|would like|would love|would want|have|am trying|am looking) to
+            (i|we) (want|need|would like|am trying|am looking) (help|some help|assistance) to
+            (i|we) wanna
+        """)),
         *((each, "where") for each in _spelt("(where|in which place|in what place) (abouts|)")),
         *((each, "when") for each in _spelt("""
             (at|on|by|) (what|which) (time|date|day|hour)
@@ -138,10 +143,10 @@ FRAMES: Final = _phrases(
         """)),
         *((each, "?count") for each in ("how many", "what number of", "what is the number of")),
         *((each, "?amount") for each in ("how much", "what amount of")),
-        *((each, "?amount cost") for each in _spelt("""
+        *((each, "?cost") for each in _spelt("""
             how much (is|are|was|were)
             how much (does|do|did|will|would|is) (it|) cost
-            what (is|are|was|were) the (price|prices|cost|costs|charge|fee|fees) (of|for|)
+            what (is|are|was|were) the (price|prices|cost|costs|charge|fee|fees) (of|for)
         """)),
         *((each, "?duration") for each in _spelt("""
             how long

@@ -16,7 +16,12 @@ __all__ = ["ALWAYS", "BALANCED", "LONG", "LOOSE", "STRICT", "Veto", "first_of"]
 
 Veto: TypeAlias = Callable[[Comparison], str | None]
 
-ALWAYS: Final[tuple[Veto, ...]] = (wording.number, wording.negation, wording.opposite)
+ALWAYS: Final[tuple[Veto, ...]] = (
+    wording.language,
+    wording.number,
+    wording.negation,
+    wording.opposite,
+)
 
 LOOSE: Final[tuple[Veto, ...]] = (
     *ALWAYS,

@@ -8,7 +8,10 @@ from portkey_local.semantic.comparison import Comparison
 
 __all__ = ["modality", "person", "question", "tense"]
 
-_SOFT: Final = frozenset(("what", "amount", "count"))
+_SOFT: Final = frozenset(("what", "amount", "count", "whether", "want"))
+_ALIKE: Final = frozenset(
+    (("how", "want"), ("want", "how"), ("how", "where"), ("where", "how"))
+)  # how, or where, I do it
 
 
 def question(compared: Comparison) -> str | None:
@@ -16,11 +19,14 @@ def question(compared: Comparison) -> str | None:
     a, b = compared.a.asks, compared.b.asks
     if a == b:
         return None
+    if not (a and b) and a | b == {"why"}:  # a complaint: my card is declined
+        return None
     a, b = a - b, b - a
     if a and b:
-        return "question"
-    hard = (a | b) - _SOFT - {"whether"}
-    return "question" if hard else None
+        mine = "i" in compared.a.persons and "i" in compared.b.persons
+        alike = mine and all((x, y) in _ALIKE for x in a for y in b)
+        return None if alike else "question"
+    return "question" if (a | b) - _SOFT else None
 
 
 def person(compared: Comparison) -> str | None:
@@ -39,7 +45,7 @@ def _swapped(a: list[str], b: list[str]) -> bool:
 def modality(compared: Comparison) -> str | None:
     """One asks what may be done and the other what should be."""
     a, b = compared.a.modals, compared.b.modals
-    return "modality" if a - b - {"will"} and b - a - {"will"} else None
+    return "modality" if a - b and b - a else None
 
 
 def tense(compared: Comparison) -> str | None:

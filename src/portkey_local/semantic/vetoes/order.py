@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from portkey_local.semantic.comparison import Comparison
+from portkey_local.semantic.lexicon import vocabulary
 from portkey_local.semantic.reading import Chunk, Reading
+from portkey_local.semantic.vetoes.wording import FEW
 
 __all__ = ["direction", "moved", "order"]
 
@@ -20,6 +22,9 @@ _OPPOSED: Final = frozenset(
 )  # fmt: skip
 
 
+_PARTICIPLES: Final = vocabulary("broken chosen forgotten frozen hidden lost paid sold stolen worn")
+
+
 def direction(compared: Comparison) -> str | None:
     """What one goes to, the other comes from."""
     first, second = _pointed(compared.a, compared), _pointed(compared.b, compared)
@@ -28,19 +33,43 @@ def direction(compared: Comparison) -> str | None:
             (one, other) in _OPPOSED for one in first[word] for other in second[word]
         ):
             return "direction"
-    return None
+    return "direction" if _instrument(compared) else None
+
+
+def _instrument(compared: Comparison) -> bool:
+    """Tell whether one is done by what the other is done to."""
+    a, b = _pointed(compared.a, compared), _pointed(compared.b, compared)
+    bare_a, bare_b = _bare(compared.a, compared), _bare(compared.b, compared)
+    return any(
+        preposition in ("by", "with") and word in bare
+        for pointed, bare in ((a, bare_b - b.keys()), (b, bare_a - a.keys()))
+        for word, prepositions in pointed.items()
+        for preposition in prepositions
+    )
+
+
+def _bare(reading: Reading, compared: Comparison) -> set[str]:
+    return {
+        word
+        for preposition, words in reading.chunks
+        if preposition is None
+        for word in compared.shared(words, [])
+    }
 
 
 def moved(compared: Comparison) -> str | None:
     """The words do not stand in the very same order."""
-    a = compared.shared(compared.a.content, compared.only_a)
-    return None if a == compared.shared(compared.b.content, compared.only_b) else "order"
+    a, b = _shared_words(compared)
+    return None if a == b else "order"
 
 
 def order(compared: Comparison) -> str | None:
     """The words stand in another order, and not because a phrase has moved as a whole."""
-    if moved(compared) is None:
+    a, b = _shared_words(compared)
+    if a == b or _participle(compared, a, b):
         return None
+    if len(compared.only_a) > FEW and len(compared.only_b) > FEW:  # said in other words
+        return None if _anchors(compared.a, compared) == _anchors(compared.b, compared) else "order"
     if len(compared.a.sentences) == len(compared.b.sentences):
         pairs = list(zip(compared.a.sentences, compared.b.sentences, strict=True))
     else:
@@ -54,24 +83,62 @@ def order(compared: Comparison) -> str | None:
     return None if same else "order"
 
 
+def _shared_words(compared: Comparison) -> tuple[list[str], list[str]]:
+    return (
+        compared.shared(compared.a.content, compared.only_a),
+        compared.shared(compared.b.content, compared.only_b),
+    )
+
+
 def _shared(chunks: list[Chunk], compared: Comparison, only: list[str]) -> list[Chunk]:
-    """Return chunks with what both questions have, neighbours without a preposition joined."""
-    joined: list[Chunk] = []
-    for preposition, words in chunks:
-        both = compared.shared(words, only)
-        if preposition is None and joined and joined[-1][0] is None:
-            joined[-1][1].extend(both)
-        elif both:
-            joined.append((preposition, both))
-    return joined
+    """Return chunks with what both questions have."""
+    shared = ((preposition, compared.shared(words, only)) for preposition, words in chunks)
+    return [(preposition, words) for preposition, words in shared if words]
 
 
 def _same_but_for_moves(a: list[Chunk], b: list[Chunk]) -> bool:
     if a == b or _flat(a) == _flat(b) or _attached(a) == _attached(b):
         return True
+    if _turned(a, b):
+        return True
     core_a, phrases_a = _split(a)
     core_b, phrases_b = _split(b)
     return core_a == core_b and phrases_a is not None and phrases_a == phrases_b
+
+
+def _turned(a: list[Chunk], b: list[Chunk]) -> bool:
+    """Tell whether the first part of one is the last of the other, parted where phrases are."""
+    first, second = _flat(a), _flat(b)
+    if len(first) < 3 or len(a) < 2:
+        return False
+    starts = {len(_flat(b[:place])) for place in range(1, len(b))}
+    return any(first == second[start:] + second[:start] for start in starts)
+
+
+def _participle(compared: Comparison, a: list[str], b: list[str]) -> bool:
+    """Tell whether all that moved is a participle past its neighbour, as in a stolen card."""
+    places = [place for place, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1]]
+    if len(a) != len(b) or len(places) != 2 or places[1] - places[0] != 1:
+        return False
+    first, second = a[places[0]], a[places[1]]
+    if (b[places[0]], b[places[1]]) != (second, first):
+        return False
+    return any(
+        _is_participle(reading, first) != _is_participle(reading, second)
+        for reading in (compared.a, compared.b)
+    )
+
+
+def _is_participle(reading: Reading, word: str) -> bool:
+    written = reading.written.get(word, word)
+    return written.endswith(("ed", "ing")) or written in _PARTICIPLES
+
+
+def _anchors(reading: Reading, compared: Comparison) -> list[str]:
+    """Return the numbers, denials and names that both have, in order."""
+    shared = compared.shared(reading.content, [*compared.only_a, *compared.only_b])
+    names = compared.a.names | compared.b.names
+    return [word for word in shared if word[0] in "#!" or word in names]
 
 
 def _flat(chunks: list[Chunk]) -> list[str]:

@@ -10,10 +10,26 @@ from portkey_local.semantic.lexicon.meanings import opposed
 from portkey_local.semantic.numerals import is_number
 
 __all__ = [
-    "addition", "name", "negation", "number", "opposite", "quotation", "rewording", "substitution",
-]  # fmt: skip
+    "FEW",
+    "addition",
+    "language",
+    "name",
+    "negation",
+    "number",
+    "opposite",
+    "quotation",
+    "rewording",
+    "substitution",
+]
 
 FEW: Final = 2
+
+
+def language(compared: Comparison) -> str | None:
+    """A language whose words we do not know is asked in, and not in the very same words."""
+    if compared.a.english and compared.b.english:
+        return None
+    return None if compared.a.surface == compared.b.surface else "language"
 
 
 def number(compared: Comparison) -> str | None:
