@@ -143,18 +143,33 @@ class DiskCache:
 
     def remove(self, rows: Iterable[Row], /) -> int:
         """Delete rows, unless their values have been replaced since; return how many."""
-        store, _ = self._store()
-        return ledger.remove(store, rows)
+        store, secret = self._store()
+        gone: set[str] = set()
+
+        def noted() -> Iterator[Row]:
+            for row in rows:
+                gone.add(row.name)
+                yield row
+
+        count = ledger.remove(store, noted())
+        if gone:
+            keys = self.questions.keys()
+            self.questions.remove([key for key in keys if name_of(key, secret).hex() in gone])
+        return count
 
     def forget(self, keys: Iterable[bytes], /) -> int:
         """Delete what is kept under keys; return how much of it there was."""
         self._writer.flush()
         store, secret = self._store()
+        keys = list(keys)
+        self.questions.remove(keys)
         return ledger.forget(store, [name_of(key, secret) for key in keys])
 
     def clear(self) -> int:
         """Delete every row, but no veto; return how many."""
-        return self.remove(self.rows())
+        count = self.remove(self.rows())
+        self.questions.clear()
+        return count
 
     def veto(self, pair: bytes, /) -> None:
         """Remember a pair of questions that have not the same answer, for all processes."""

@@ -124,7 +124,9 @@ class MemoryCache:
             there = self._kept.get(key) is held
             if there:
                 self._forget(key)
-            return there
+        if there:
+            self.questions.remove((key,))
+        return there
 
     def forget(self, keys: Iterable[bytes], /) -> int:
         """Delete what is kept under keys; return how much of it there was."""
@@ -132,6 +134,7 @@ class MemoryCache:
             there = [key for key in dict.fromkeys(keys) if key in self._kept]
             for key in there:
                 self._forget(key)
+        self.questions.remove(there)
         return len(there)
 
     def clear(self) -> int:
@@ -140,6 +143,7 @@ class MemoryCache:
             count = len(self._kept)
             self._kept.clear()
             self._bytes = 0
+        self.questions.clear()
         return count
 
     def veto(self, pair: bytes, /) -> None:

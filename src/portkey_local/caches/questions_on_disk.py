@@ -99,6 +99,15 @@ class DiskQuestions:
             rows = database.execute(SINCE, (scope, number)).fetchall()
         return [*map(_question, rows), *waiting]
 
+    def keys(self) -> list[bytes]:
+        """Return the keys that the written questions lead to."""
+        self._at_home()
+        self.flush()
+        if not (self.directory / FILE).exists():
+            return []
+        with self._reading.opened() as database:
+            return [key for (key,) in database.execute("SELECT key FROM questions")]
+
     def remove(self, keys: Collection[bytes], /) -> None:
         """Forget the questions that lead to these keys; written by a thread of our own."""
         self._at_home()
@@ -110,6 +119,8 @@ class DiskQuestions:
         """Forget all, and give the room back."""
         self._at_home()
         self.flush()
+        if not (self.directory / FILE).exists():
+            return
         with self._writing.opened() as database:
             with database:
                 database.execute("DELETE FROM questions")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypedDict, TypeVar, Unpack
@@ -12,9 +12,10 @@ import anyio
 
 from portkey_local.caches import upkeep
 from portkey_local.caches.upkeep import CacheEntry, CacheStats, Criteria
-from portkey_local.effects import Browsable
-from portkey_local.engine import Engine
-from portkey_local.model import Reply, Source
+from portkey_local.effects import Browsable, Route
+from portkey_local.engine import Engine, Plan
+from portkey_local.model import Reply, Request, Source
+from portkey_local.semantic.explained import CacheDecision
 from portkey_local.transports import EXTENSION
 
 __all__ = ["AsyncCacheView", "CacheView"]
@@ -43,6 +44,39 @@ class CacheView:
     """
 
     _engine: Engine = field(repr=False)
+    _plan: Plan = field(repr=False)
+    run: Callable[[Any], Any] = field(repr=False)  # the client's driver's
+    _headers: tuple[Mapping[str, str], Mapping[str, str]] = field(repr=False)
+
+    def explain(
+        self,
+        request: Mapping[str, Any] | None = None,
+        *,
+        endpoint: str = "/chat/completions",
+        **fields: Any,
+    ) -> CacheDecision:
+        """Say what the first cache on a request's way would answer, and why; asks no provider.
+
+        `request` is the body (or its fields as keywords).
+
+        >>> from portkey_local import Portkey
+        >>> client = Portkey(provider="openai", Authorization="Bearer none")
+        >>> client.cache.explain(model="gpt-4o", messages=[]).status
+        'DISABLED'
+        """
+        decision: CacheDecision = self.run(self.explaining({**(request or {}), **fields}, endpoint))
+        return decision
+
+    def explaining(self, body: Mapping[str, Any], endpoint: str) -> Route[CacheDecision]:
+        """Return the route that finds out."""
+        from portkey_local.policies.foretelling import foretold
+
+        path = f"/{endpoint.removeprefix('/v1').lstrip('/')}"
+        headers, withheld = self._headers
+        stream = body.get("stream") is True
+        asked = Request("POST", path, body, None, None, headers, withheld, stream=stream)
+        call, router = self._engine.begin(asked, self._plan, float("inf"))
+        return foretold(router.root, call)
 
     def stats(self) -> CacheStats:
         """Return the cache in numbers."""
@@ -107,6 +141,18 @@ class AsyncCacheView:
     """The same for asynchronous code: each method in a thread, for a disk may make it wait."""
 
     _view: CacheView = field(repr=False)
+
+    async def explain(
+        self,
+        request: Mapping[str, Any] | None = None,
+        *,
+        endpoint: str = "/chat/completions",
+        **fields: Any,
+    ) -> CacheDecision:
+        """Say what the first cache on a request's way would answer; see `CacheView.explain`."""
+        body = {**(request or {}), **fields}
+        decision: CacheDecision = await self._view.run(self._view.explaining(body, endpoint))
+        return decision
 
     async def stats(self) -> CacheStats:
         """Return the cache in numbers."""

@@ -99,7 +99,7 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
         """What the client's cache has: look at it, tidy it, or reject an answer."""
         from portkey_local.client.cache import CacheView
 
-        return CacheView(self._engine)
+        return CacheView(self._engine, self._plan, self._driver.run, self._told_headers())
 
     def _prepare_request(self, request: Any) -> None:
         self._mark(request)
@@ -192,7 +192,9 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
         """What the client's cache has: look at it, tidy it, or reject an answer."""
         from portkey_local.client.cache import AsyncCacheView, CacheView
 
-        return AsyncCacheView(CacheView(self._engine))
+        return AsyncCacheView(
+            CacheView(self._engine, self._plan, self._driver.run, self._told_headers())
+        )
 
     async def _prepare_request(self, request: Any) -> None:
         self._mark(request)

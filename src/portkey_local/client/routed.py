@@ -201,6 +201,10 @@ class Routed:
             return None
         return _merged({**{n.lower(): v for n, v in custom.items()}, **lower})
 
+    def _told_headers(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Return the headers of a call that gives none of its own."""
+        return self._headers(None) or (EMPTY, EMPTY)
+
     def _start(self: Any, request: Request, timeout: Any) -> tuple[Call, Compiled]:
         """Return a call that begins now, and the router for it."""
         check_timeout(timeout)

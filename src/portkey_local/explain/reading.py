@@ -229,7 +229,8 @@ def _similar(similar: Similar, policy: Cached, call: Call) -> str:
         return f"not one to a similar question ({reason})"
     rules = similar.rules
     verb = "would do, but is only reported" if rules.shadow else "will do"
-    return f"one to a similar question {verb} ({rules.profile}, {rules.at_least:g} or more alike)"
+    alike = "" if rules.at_least is None else f", similarity {rules.at_least:g} or more"
+    return f"one to a similar question {verb} ({rules.profile}{alike})"
 
 
 def _guard(moment: str, hooks: Sequence[Hook], runs: bool, call: Call) -> str:  # noqa: FBT001

@@ -139,10 +139,12 @@ class Look:
         withheld = self._withheld(sought.scope) if recalled.calibrated else "uncalibrated"
         if withheld is not None:
             return self._missed(sought, recalled, withheld, near, held, expected=said)
+        decision = self._decision(SEMANTIC_HIT, None, sought, recalled, near, held)
+        if self.dry:
+            return Found(decision)
         reply = yield from self.cached.given(self.call, self.asked, entry, SEMANTIC_HIT)
         if reply is None:
             return self._missed(sought, recalled, "form", near, held)
-        decision = self._decision(SEMANTIC_HIT, None, sought, recalled, near, held)
         self._report("cache.semantic_hit", decision)
         key = near.question.key
         source = Source((key,), pair_of(self.asked.key, key))

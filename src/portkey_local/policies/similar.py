@@ -27,6 +27,7 @@ from portkey_local.policies.looking import Look, Wondered
 from portkey_local.policies.shelf import Asked, Judges, marked, now
 from portkey_local.semantic.deciding import Profile
 from portkey_local.semantic.evidence import EvidenceState
+from portkey_local.semantic.explained import CacheDecision
 from portkey_local.semantic.recalling import Recall
 from portkey_local.semantic.requests import CHAT, Worded, answer_text, plain_answer, worded
 
@@ -92,6 +93,10 @@ class Similar:
         if isinstance(outcome, Reply) and outcome.decision is None:
             outcome = replace(outcome, decision=found.decision)
         return marked(outcome, found.decision.status, asked.key)
+
+    def foretold(self, cached: Cached, call: Call, asked: Asked) -> Route[CacheDecision]:
+        """Return what a look would decide, without its consequences."""
+        return (yield from Look(self, cached, call, asked, dry=True).found()).decision
 
     def levels(self, scope: bytes, namespace: str) -> tuple[tuple[str, ...], ...]:
         """Return where comparisons are counted, from narrow to wide."""
