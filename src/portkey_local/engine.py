@@ -152,8 +152,10 @@ class Engine:
 
             embedder, judges, texts = self._semantic
             cache = MemoryCache() if self._cache is None else self._cache
-            questions = getattr(cache, "questions", None)  # a cache of the user's has none
-            recalls = RecallsState(questions or MemoryQuestions(), embedder)
+            questions = getattr(cache, "questions", None)
+            if questions is None:  # of a cache of the user's own
+                questions = MemoryQuestions()
+            recalls = RecallsState(questions, embedder)
             self._shelf = Shelf(cache, recalls=recalls, judges=judges or Judges(), texts=texts)
         return self._shelf
 

@@ -62,6 +62,9 @@ class Questions(Protocol):
     def since(self, scope: bytes, number: int, /) -> Sequence[Question]:
         """Return the questions of a scope that came after `number`, and those without a number."""
 
+    def keys(self) -> list[bytes]:
+        """Return the keys that the questions lead to."""
+
     def remove(self, keys: Collection[bytes], /) -> None:
         """Forget the questions that lead to these keys."""
 
@@ -125,6 +128,10 @@ class MemoryQuestions:
                     break
                 found.append(question)
         return found[::-1]
+
+    def keys(self) -> list[bytes]:
+        """Return the keys that the questions lead to."""
+        return list(self._kept)
 
     def remove(self, keys: Collection[bytes], /) -> None:
         """Forget the questions that lead to these keys."""
