@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
+import openai
 import pytest
 from tests.caches.worlds import Counting, said, status
-from tests.semantic.worlds import AGAIN, OTHER, RESET, Everything, ask, client, names, semantic, user
+from tests.semantic.worlds import (
+    AGAIN,
+    OTHER,
+    RESET,
+    Everything,
+    ask,
+    client,
+    names,
+    semantic,
+    user,
+)
 
 from portkey_local import AsyncPortkey, ConfigError, ConfigWarning, MemoryCache, Portkey
 from portkey_local.semantic import resolve
@@ -182,12 +194,9 @@ def test_what_is_no_whole_answer_in_words_is_no_candidate(kind):
         Loopback(lambda _: next(steps)) as server,
         client(server.target("a"), cache_embedder=Everything()) as portkey,
     ):
-        try:
+        with suppress(openai.APIError):
             first = ask(portkey, RESET, stream=kind.startswith("a stream"))
-            if kind.startswith("a stream"):
-                list(first)
-        except Exception as failed:  # noqa: BLE001 - of whatever kind
-            assert kind in ("an error", "a stream that is cut"), failed
+            list(first if kind.startswith("a stream") else ())
         answer = ask(portkey, AGAIN)
         assert (status(answer), said(answer)) == (MISSED, "whole")
 
@@ -305,7 +314,11 @@ def test_every_decision_is_explained_and_no_text_is_told(world):
     with client(world.target("a")) as portkey:
         miss, hit, exact = ask(portkey, RESET), ask(portkey, AGAIN), ask(portkey, RESET)
         decision = hit.get_cache_decision()
-        assert (decision.tier, decision.profile, decision.threshold) == ("semantic", "balanced", 0.5)
+        assert (decision.tier, decision.profile, decision.threshold) == (
+            "semantic",
+            "balanced",
+            0.5,
+        )
         assert decision.age >= 0
         assert len(decision.question) == len(decision.scope) == 16
         assert miss.get_cache_decision().reason == "nothing near"

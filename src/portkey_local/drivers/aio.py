@@ -158,7 +158,10 @@ class AsyncDriver:
         """Call a user's function in a thread, where it may wait; await what it returns here."""
         try:
             with anyio.fail_after(seconds):
-                result = await anyio.to_thread.run_sync(function, abandon_on_cancel=True)
+                # In a list, because trio takes no coroutine out of a thread.
+                [result] = await anyio.to_thread.run_sync(
+                    lambda: [function()], abandon_on_cancel=True
+                )
                 return await result if inspect.isawaitable(result) else result
         except Exception as error:  # noqa: BLE001 - the route decides what it means
             return Raised(error)
