@@ -29,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measure import each_call
 from portkey_local.drivers.aside import aside, aside_async
 from portkey_local.semantic.contract import Embedder
 from portkey_local.semantic.index import FaissNeighbours
@@ -67,13 +68,19 @@ class HoldUp:
 
 @dataclass(frozen=True)
 class Latency:
-    """Medians of one scope's size, in seconds; `ratio` is that of lookup to embedding, by turns."""
+    """Medians for a scope of so many entries, in seconds.
+
+    `lookup` is a whole lookup in the caller's thread and `aside` one in a thread of ours. Their
+    ratios to an embedding alone are taken turn by turn, when the machine was equally busy.
+    """
 
     entries: int
     embedding: float
     search: float
     lookup: float
-    ratio: float
+    aside: float
+    lookup_ratio: float
+    aside_ratio: float
     mebibytes: float
 
 
@@ -183,23 +190,25 @@ def latency_by_size(sizes: Sequence[int] = SIZES, rounds: int = 200) -> list[Lat
 
 def _latency(model: Embedder, entries: int, rounds: int) -> Latency:
     scope = scope_of(entries, model.dimensions)
-    taken: dict[str, list[float]] = {"embedding": [], "search": [], "lookup": []}
-    for number in range(-5, rounds):
-        question = QUESTIONS[number % len(QUESTIONS)]
-        vector = model.embed(question)
-        for name, work in (
-            ("embedding", partial(model.embed, question)),
-            ("search", partial(scope.nearest, vector, NEAREST)),
-            ("lookup", partial(aside, partial(look_up, model, scope, question), PATIENCE)),
-        ):
-            begin = time.perf_counter()
-            work()
-            if number >= 0:
-                taken[name].append(time.perf_counter() - begin)
-    embedding, search, lookup = (statistics.median(samples) for samples in taken.values())
-    pairs = zip(taken["lookup"], taken["embedding"], strict=True)  # near in time, so alike
-    ratio = statistics.median(whole / alone for whole, alone in pairs)
-    return Latency(entries, embedding, search, lookup, ratio, scope.size / 2**20)
+    turns = [_turn(model, scope, QUESTIONS[n % len(QUESTIONS)]) for n in range(-5, rounds)][5:]
+    medians = [statistics.median(taken) for taken in zip(*turns, strict=True)]
+    ratios = (
+        statistics.median(turn[contender] / turn[0] for turn in turns) for contender in (2, 3)
+    )
+    return Latency(entries, *medians, *ratios, scope.size / 2**20)
+
+
+def _turn(model: Embedder, scope: FaissNeighbours, question: str) -> list[float]:
+    """Return the seconds of an embedding, a search, and a lookup here and aside."""
+    whole = partial(look_up, model, scope, question)
+    vector = model.embed(question)
+    contenders = (
+        partial(model.embed, question),
+        partial(scope.nearest, vector, NEAREST),
+        whole,
+        partial(aside, whole, PATIENCE),
+    )
+    return [each_call(contender, 1)[0][0] for contender in contenders]
 
 
 def main() -> None:
@@ -209,12 +218,12 @@ def main() -> None:
     for row in loop_holdup():
         late = (row.median, row.p99, row.own_p99, row.worst)
         print(f"{row.what:32}", *(f"{1e3 * each:8.2f}" for each in late), f"{row.rate:8.0f}")
-    heads = ("entries", "embed ms", "search", "lookup", "ratio", "MiB")
-    print("\n", *(f"{head:>9}" for head in heads))
+    heads = ("entries", "embed ms", "search", "lookup", "aside", "lookup/e", "aside/e", "MiB")
+    print("\n" + " ".join(f"{head:>9}" for head in heads))
     for size in latency_by_size():
-        times = (size.embedding, size.search, size.lookup)
-        shown = (*(f"{1e3 * each:9.3f}" for each in times), f"{size.ratio:9.2f}")
-        print(f"{size.entries:10,}", *shown, f"{size.mebibytes:9.1f}")
+        times = (size.embedding, size.search, size.lookup, size.aside)
+        figures = (*(1e3 * each for each in times), size.lookup_ratio, size.aside_ratio)
+        print(f"{size.entries:9,}", *(f"{each:9.3f}" for each in (*figures, size.mebibytes)))
 
 
 if __name__ == "__main__":
