@@ -78,7 +78,7 @@ def filled(count: int) -> FaissNeighbours:
     return index
 
 
-def test_an_empty_index_finds_nothing_and_loads_nothing():
+def test_an_empty_index_finds_nothing():
     index = FaissNeighbours(DIMENSIONS)
     assert index.nearest(unit(0).tobytes(), 5) == []
     assert len(index) == 0

@@ -77,6 +77,15 @@ def test_a_model_of_the_users_own_is_handed_back():
     assert embedder(own) is own
 
 
+def test_an_object_that_is_no_model_is_refused_with_what_it_lacks():
+    class Half:
+        name = fingerprint = "mine"
+        dimensions = window = 3
+
+    with pytest.raises(NoModel, match="Half has no tokens, embed"):
+        embedder(Half())
+
+
 def test_a_folder_is_used_as_it_is_named(place, onnx):
     model = embedder(folder_of(place / "mine", onnx))
     assert (model.name, model.fingerprint) == ("mine", INT8)
@@ -98,16 +107,30 @@ def test_a_folder_of_a_model_that_pools_otherwise_is_refused(place, onnx):
         embedder(folder)
 
 
-def test_a_package_whose_file_was_changed_is_refused(place, monkeypatch):
+def package_with(model: bytes, place: Path, monkeypatch) -> None:
     package = place / "changed_model_package"
     package.mkdir()
     (package / "__init__.py").write_text("raise SystemExit('the code of the package was run')")
-    (package / "model.onnx").write_bytes(b"another model")
+    (package / "model.onnx").write_bytes(model)
     monkeypatch.syspath_prepend(place)
     monkeypatch.setattr(resolve, "PACKAGE", "changed_model_package")
+
+
+def test_a_package_with_another_file_is_refused_at_once(place, monkeypatch):
+    package_with(b"another model", place, monkeypatch)
     with pytest.raises(NoModel, match="SHA-256") as caught:
         embedder()
     assert "pip install --force-reinstall" in str(caught.value)
+
+
+def test_a_package_whose_file_was_changed_is_never_loaded(place, monkeypatch, onnx):
+    changed = bytearray(onnx.read_bytes())
+    changed[-1] ^= 1
+    package_with(bytes(changed), place, monkeypatch)
+    model = embedder()
+    monkeypatch.setitem(sys.modules, "fastembed", None)  # nothing may load it
+    with pytest.raises(NoModel, match="SHA-256"):
+        model.embed("hello")
 
 
 def test_without_a_model_it_says_what_was_looked_for_and_what_to_do(nothing_found):
@@ -253,7 +276,7 @@ def test_threads_share_it_and_get_the_same_vectors(minilm):
 # --- forks, and what is imported when
 
 FORKS = """
-import os, threading, time
+import os, signal, threading, time
 from portkey_local.semantic.resolve import embedder
 from portkey_local.semantic.index import FaissNeighbours
 
@@ -262,10 +285,11 @@ question = model.embed("What is the capital of France?")
 index.add([(1, question)])
 
 def answers():
-    begin = time.monotonic()
+    signal.alarm(20)  # ends what hangs
+    begin = time.process_time()  # of the processor, for other programs may need it as well
     same = model.embed("What is the capital of France?") == question
     near = index.nearest(model.embed("Tell me France's capital"), 1)
-    return same and near[0][1] > 0.9 and time.monotonic() - begin < 2
+    return same and near[0][1] > 0.9 and time.process_time() - begin < 2
 
 def child_answers():
     child = os.fork()
@@ -280,7 +304,7 @@ def work():
     while going:
         index.nearest(model.embed("something else"), 1)
 
-threads = [threading.Thread(target=work) for _ in range(2)]
+threads = [threading.Thread(target=work, daemon=True) for _ in range(2)]
 for thread in threads:
     thread.start()
 assert child_answers(), "forked while at work"

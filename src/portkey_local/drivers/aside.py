@@ -1,8 +1,9 @@
 """Threads of our own for what computes: embedding a question and searching its neighbours.
 
-Ground rules: they are few, for each keeps a core busy, and never those that a program's other calls
-wait in. Whoever asks waits for so many seconds and no longer: what has not begun by then is never
-begun, and what comes later is dropped.
+Ground rules: they are few, for each keeps a core busy, and one core is left to the event loop: with
+as many threads as cores its turns come two to four times as late. They are never those that a
+program's other calls wait in. Whoever asks waits for so many seconds and no longer: what has not
+begun by then is never begun, and what comes later is dropped.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ __all__ = ["Late", "WorkersState", "aside", "aside_async", "in_time"]
 
 T = TypeVar("T")
 
-THREADS: Final = 2
+MOST: Final = 2  # threads, however many cores there are
 LAST: Final = 2.0  # seconds that the end of the program waits for what is being computed
 
 _Task = tuple["Future[Any]", Callable[[], Any]]
@@ -42,9 +43,9 @@ class Late(TimeoutError):
 class WorkersState:
     """A few threads that compute one thing after the other; begun with the first."""
 
-    def __init__(self, threads: int = THREADS) -> None:
-        """Begin with no thread."""
-        self._most = threads
+    def __init__(self, threads: int | None = None) -> None:
+        """Begin with no thread; by default one core is left to others, and at most two are used."""
+        self._most = threads or max(1, min(MOST, _cores() - 1))
         self.begin()
 
     def begin(self) -> None:
@@ -80,6 +81,12 @@ class WorkersState:
             tasks.put(None)
         for thread in threads:
             thread.join(LAST)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # those that we may use, in a container say
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _work(tasks: SimpleQueue[_Task | None]) -> None:

@@ -86,12 +86,13 @@ class FaissNeighbours:
 
     def remove(self, numbers: Iterable[int], /) -> None:
         """Forget vectors; numbers that are not known are passed over."""
-        with self.lock, _one_thread():
+        with self.lock:
             gone = self._live.intersection(numbers)
             self._live -= gone
             self._dead |= gone
             if len(self._dead) > max(FEW, DEAD * (len(self._live) + len(self._dead))):
-                self._bury()
+                with _one_thread():
+                    self._bury()
 
     def nearest(self, vector: bytes, count: int, /) -> list[tuple[int, float]]:
         """Return the numbers of the nearest vectors with their cosine similarity, nearest first.
@@ -99,13 +100,14 @@ class FaissNeighbours:
         Raises ValueError for a vector of another length.
         """
         _, vectors = self._arrays({0: vector})
-        with self.lock, _one_thread():
+        with self.lock:
             wanted = min(count, len(self._live))
             if wanted < 1:
                 return []
-            found = self._search(vectors, wanted + min(SPARE, len(self._dead)))
-            if len(found) < wanted:  # the nearest are dead: look again, past all of these
-                found = self._search(vectors, wanted, self._past_dead())
+            with _one_thread():
+                found = self._search(vectors, wanted + min(SPARE, len(self._dead)))
+                if len(found) < wanted:  # the nearest are dead: look again, past all of these
+                    found = self._search(vectors, wanted, self._past_dead())
             return found[:wanted]
 
     # --- with the lock held

