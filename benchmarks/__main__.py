@@ -1,4 +1,4 @@
-"""`python -m benchmarks [overhead|imports|all] [--json FILE] [--quick] [--peers]`."""
+"""`python -m benchmarks [overhead|imports|all|semantic] [--json FILE] [--quick] [--peers]`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from benchmarks.run import Run
 
 SRC = Path(__file__).parent.parent / "src"
+DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
@@ -25,17 +26,28 @@ def main() -> int:
     for name in list(os.environ):
         if name.lower() in PROXIES:  # the server is next door
             del os.environ[name]
+    if asked.what == "semantic":
+        from benchmarks import semantic
+
+        return semantic.main(asked)
     return measure(asked, surroundings)
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("overhead", "imports", "all"), default="all")
+    what = ("overhead", "imports", "all", "semantic")
+    parser.add_argument("what", nargs="?", choices=what, default="all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: a smoke test")
     parser.add_argument(
         "--peers", action="store_true", help="also LiteLLM and portkey_ai + gateway"
+    )
+    semantic = parser.add_argument_group("semantic")
+    semantic.add_argument("--data", type=Path, metavar="FOLDER", default=DATA)
+    semantic.add_argument("--plots", type=Path, metavar="FOLDER", help="draw pictures there")
+    semantic.add_argument(
+        "--held-out", action="store_true", help="only rows that nothing was developed on"
     )
     return parser.parse_args()
 
