@@ -181,6 +181,28 @@ async def test_neither_the_deadline_nor_the_cancellation_of_a_call_ends_its_refr
         assert (status(answer), words(answer), world.sent) == ("HIT", "new", 1)
 
 
+@pytest.mark.parametrize("kind", [Portkey, AsyncPortkey])
+def test_a_closing_client_waits_for_its_refreshes(world, tmp_path, kind):
+    """What they bring is kept, also where a program ends right after the call."""
+    place = {"cache_dir": tmp_path / "cache"}
+    with world.client(place=place) as client:
+        ask(client)
+    world.now += OLD
+    world.server.reset(lambda _received: chat("new", delay=0.05))
+
+    async def asynchronous() -> None:
+        async with world.client(AsyncPortkey, place=place) as client:
+            assert status(await ask(client)) == "STALE"
+
+    if kind is AsyncPortkey:
+        anyio.run(asynchronous)
+    else:
+        with world.client(place=place) as client:
+            assert status(ask(client)) == "STALE"
+    with world.client(place=place) as client:
+        assert words(ask(client)) == "new"
+
+
 def test_a_refresh_that_meets_an_outage_leaves_the_stale_answer(world):
     with world.client() as client:
         ask(client)

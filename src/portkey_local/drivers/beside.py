@@ -10,12 +10,13 @@ import asyncio
 import importlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 logger = logging.getLogger("portkey_local")
 
-JOIN: Final = 10.0  # seconds that a closing client waits for each of them
+JOIN: Final = 10.0  # seconds that a closing client waits for them
 
 
 class Threads:
@@ -40,9 +41,10 @@ class Threads:
             self._running.discard(threading.current_thread())
 
     def join(self) -> None:
-        """Wait for those that are running."""
+        """Wait for those that are running, but not for ever."""
+        until = time.monotonic() + JOIN
         for thread in list(self._running):
-            thread.join(JOIN)
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 class Tasks:
