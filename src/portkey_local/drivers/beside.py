@@ -30,7 +30,11 @@ class Threads:
         """Begin `work`; what it raises is logged by its class alone."""
         thread = threading.Thread(target=self._guarded, args=(work,), daemon=True)
         self._running.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads, or the program ends: the call goes on without it
+            self._running.discard(thread)
+            logger.warning("what was to run beside a call did not: no thread could be started")
 
     def _guarded(self, work: Callable[[], object]) -> None:
         try:
