@@ -1,12 +1,12 @@
-"""What a call costs: plain, many at once, the kernel alone, streams, hits, translation."""
+"""What a call costs: plain, many at once, the kernel alone, streams, caches, translation."""
 
 from __future__ import annotations
 
-from benchmarks import caching, inflight, kernel, plain, streaming, translation
+from benchmarks import caching, inflight, kernel, plain, sharing, streaming, translation
 from benchmarks.run import Run
 
 
 def measure(run: Run) -> None:
     """Measure all of it."""
-    for part in (plain, inflight, kernel, streaming, caching, translation):
+    for part in (plain, inflight, kernel, streaming, caching, sharing, translation):
         part.measure(run)

@@ -22,6 +22,7 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from portkey_local.caches import ledger
 from portkey_local.caches.directory import Planted
 from portkey_local.caches.disk import DiskCache
 from portkey_local.caches.memory import OVERHEAD, MemoryCache
@@ -253,6 +254,33 @@ def test_what_was_stored_longest_ago_goes_first_and_reading_does_not_write(folde
     disk.close()
 
 
+def test_a_burst_is_written_some_at_a_time_and_stays_within_its_room(folder, monkeypatch):
+    """Many values wait for a lock that is held; then they go in few transactions, newest kept."""
+    disk = DiskCache(folder, size_limit=400_000, wait=0.05)
+    kept(disk)
+    written: list[int] = []
+    writing = ledger.write
+    monkeypatch.setattr(
+        ledger, "write", lambda store, values: written.append(len(values)) or writing(store, values)
+    )
+    other = sqlite3.connect(folder / "cache.db", isolation_level=None)
+    other.execute("begin immediate")
+    keys = [number.to_bytes(32, "big") for number in range(200)]
+    for key in keys:
+        put(disk, key, key[-1:] * 4000)
+    put(disk, keys[199], b"newer")
+    other.execute("rollback")
+    other.close()
+    disk.flush()
+    assert max(written) > 10
+    assert disk.get(keys[199], 0.0) == b"newer"
+    assert disk.get(keys[198], 0.0) == keys[198][-1:] * 4000
+    assert disk.get(keys[0], 0.0) is None
+    assert (folder / "cache.db").stat().st_size < 700_000
+    assert {row[0] for row in row(folder, "select typeof(key) from Cache")} == {"blob"}
+    disk.close()
+
+
 class Bomb:
     """Writes a file when it is unpickled."""
 
@@ -363,7 +391,7 @@ def test_a_directory_that_cannot_be_used_is_left_alone_for_a_while(tmp_path):
 
 def test_what_waits_has_an_end():
     gate = threading.Event()
-    writer = Writer(lambda _key, _waiting: gate.wait(5))
+    writer = Writer(lambda _batch: gate.wait(5))
     big = Waiting(bytes(ROOM // 2), 0.0, 1.0, never)
     writer.add(KEYS[0], big)
     writer.add(KEYS[1], big)
@@ -378,17 +406,23 @@ def test_a_write_that_fails_is_told_and_the_next_one_is_written():
     heard: list[Exception] = []
     written: list[bytes] = []
 
-    def write(key: bytes, waiting: Waiting) -> None:
-        if waiting.value == b"bad":
+    gate = threading.Event()
+
+    def write(batch: Any) -> None:
+        gate.wait(5)
+        if any(waiting.value == b"bad" for _, waiting in batch):
             raise OSError("disk full")
-        written.append(key)
+        written.extend(key for key, _ in batch)
 
     writer = Writer(write)
     writer.add(KEYS[0], Waiting(b"bad", 0.0, 1.0, heard.append))
-    writer.add(KEYS[1], Waiting(b"good", 0.0, 1.0, never))
+    for key in KEYS[1:4]:
+        writer.add(key, Waiting(b"good", 0.0, 1.0, never))
+    writer.add(KEYS[4], Waiting(b"bad", 0.0, 1.0, heard.append))
+    gate.set()
     writer.flush()
-    assert [str(error) for error in heard] == ["disk full"]
-    assert written == [KEYS[1]]
+    assert [str(error) for error in heard] == ["disk full"] * 2
+    assert written == KEYS[1:4]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,14 @@ import anyio
 import anyio.lowlevel
 import openai
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.caches.worlds import HELLO, Counting, config, said, status
 
 from portkey_local import AsyncPortkey, ConfigError, Portkey
 from portkey_local.caches.keys import digest
 from portkey_local.caches.memory import MemoryCache
 from portkey_local.drivers.simulated import Simulation
+from portkey_local.engine import caching_of
 from portkey_local.flights import BESIDE, FlightsState
 from portkey_local.model import Answer, Caching, Failure, Fault, Reply, Request, Target
 from portkey_local.policies.cached import Cached
@@ -181,6 +184,28 @@ async def test_neither_the_deadline_nor_the_cancellation_of_a_call_ends_its_refr
         assert (status(answer), words(answer), world.sent) == ("HIT", "new", 1)
 
 
+@pytest.mark.parametrize("kind", [Portkey, AsyncPortkey])
+def test_a_closing_client_waits_for_its_refreshes(world, tmp_path, kind):
+    """What they bring is kept, also where a program ends right after the call."""
+    place = {"cache_dir": tmp_path / "cache"}
+    with world.client(place=place) as client:
+        ask(client)
+    world.now += OLD
+    world.server.reset(lambda _received: chat("new", delay=0.05))
+
+    async def asynchronous() -> None:
+        async with world.client(AsyncPortkey, place=place) as client:
+            assert status(await ask(client)) == "STALE"
+
+    if kind is AsyncPortkey:
+        anyio.run(asynchronous)
+    else:
+        with world.client(place=place) as client:
+            assert status(ask(client)) == "STALE"
+    with world.client(place=place) as client:
+        assert words(ask(client)) == "new"
+
+
 def test_a_refresh_that_meets_an_outage_leaves_the_stale_answer(world):
     with world.client() as client:
         ask(client)
@@ -205,6 +230,41 @@ def test_a_refresh_that_is_refused_takes_the_stale_answer_away(world, place, ref
         with pytest.raises(openai.APIStatusError) as caught:
             ask(client)
         assert caught.value.status_code == refusal
+
+
+def test_without_a_thread_for_its_refresh_the_answer_comes_all_the_same(world, monkeypatch):
+    with world.client() as client:
+        ask(client)
+        world.now += OLD
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                threading.Thread, "start", lambda self: (_ for _ in ()).throw(RuntimeError)
+            )
+            assert status(ask(client)) == "STALE"
+        assert status(ask(client)) == "STALE"
+        refreshed(client)
+        assert status(ask(client)) == "HIT"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("inner", [60, 1000])
+def test_a_refresh_through_a_cache_further_in(world, stream, inner):
+    """What that one has kept does not get younger; what it asks anew is kept by both."""
+    target = config(world.server.target("a"), cache={"mode": "simple", "max_age": inner})
+    group = {"strategy": {"mode": "single"}, "targets": [target], "cache": BOTH}
+    with Portkey(config=group, on_event=world.hear) as client:
+        client._engine._wall = lambda: world.now
+        words(ask(client, stream=stream))
+        world.now += OLD
+        stale = ask(client, stream=stream)
+        assert (status(stale), words(stale)) == ("STALE", "answer 1 of a")
+        refreshed(client)
+        again = ask(client, stream=stream)
+        fresh = inner < OLD
+        assert status(again) == ("HIT" if fresh else "STALE")
+        assert words(again) == f"answer {2 if fresh else 1} of a"
+        refreshed(client)
+    assert ("cache.revalidated" in world.names()) is fresh
 
 
 # --- in an outage
@@ -511,6 +571,72 @@ def test_in_a_simulated_run():
         (2001.0, "MISS", 503),
     ]
     assert sent == [0.0, 100.0, 400.0, 600.0, 2000.0]
+
+
+class Weather:
+    """A provider in virtual time that is up and down by turns, and says when it has answered."""
+
+    def __init__(self, turns: list[float], seconds: float) -> None:
+        self.turns = list(accumulate(turns))
+        self.seconds = seconds
+        self.spans: list[tuple[float, float, bool]] = []
+
+    def answer(self, target: Any, call: Any, now: float, rng: Any) -> Any:
+        ended = now + self.seconds
+        up = bisect(self.turns, now) % 2 == 0
+        self.spans.append((now, ended, up))
+        if not up:
+            return self.seconds, Failure(target, Fault.STATUS, 503, "down")
+        return self.seconds, Reply(target, Answer(200, {}), {"id": str(ended), "choices": []})
+
+
+WINDOWS = st.sampled_from([0.0, 30.0, 100.0])
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(st.floats(1, 45), min_size=5, max_size=30),
+    st.lists(st.floats(20, 150), max_size=6),
+    st.sampled_from([0.5, 8.0]),
+    WINDOWS,
+    WINDOWS,
+)
+def test_whatever_the_weather(gaps, turns, seconds, beside, on_error):
+    """Nothing is given beyond its window, and no call fails for which an answer was kept."""
+    target = Target("config", "openai", "http://t", OpenAICodec())
+    shelf, stale = Shelf(MemoryCache()), Stale(beside, on_error)
+    cached = Cached(Single(target), (target,), shelf, Scope(digest("s")), 20.0, stale)
+    world = Weather(turns, seconds)
+    simulation = Simulation(world)
+    ended: list[tuple[float, Any]] = []
+    request = Request("POST", "/chat/completions", {"model": "m", "messages": []})
+    for at in accumulate(gaps):
+        simulation.start(cached, request, lambda o: ended.append((simulation.now, o)), at=at)
+    simulation.run()
+    made = sorted(end for _, end, up in world.spans if up)
+    failed = {end for _, end, up in world.spans if not up}
+    for now, outcome in ended:
+        if isinstance(outcome, Failure):
+            before = [end for end in made if end < now]
+            assert not before or now - before[-1] >= 20.0 + on_error or not on_error
+            continue
+        age = now - float(outcome.data["id"])
+        bounds = {"MISS": 0.0, "HIT": 20.0, "STALE": 20.0 + beside}
+        in_time = age < bounds[outcome.cache] or age == bounds[outcome.cache] == 0.0
+        instead = outcome.cache == "STALE" and now in failed and age < 20.0 + on_error
+        assert in_time or instead
+    if not failed:  # nobody asks while somebody else does
+        assert all(one[1] <= other[0] for one, other in pairwise(sorted(world.spans)))
+
+
+@given(
+    st.text(max_size=40)
+    | st.from_regex(r"(max-age|max-stale|stale-if-error)=?\d*,?", fullmatch=True)
+)
+def test_whatever_a_call_says_of_caches_is_read(control):
+    wish = caching_of(Request("POST", "/x", {}, headers={"cache-control": control}), Caching())
+    assert wish.max_age >= 0
+    assert wish.max_stale is None or wish.max_stale >= 0
 
 
 def test_refreshes_have_an_end():

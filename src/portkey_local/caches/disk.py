@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Final
 
 from portkey_local.caches import ledger
-from portkey_local.caches.about import first_line
 from portkey_local.caches.directory import (
     Database,
     database,
@@ -30,7 +29,7 @@ from portkey_local.caches.directory import (
     set_aside,
 )
 from portkey_local.caches.questions_on_disk import DiskQuestions
-from portkey_local.caches.writer import Waiting, Writer
+from portkey_local.caches.writer import Batch, Waiting, Writer
 from portkey_local.effects import Row
 
 __all__ = ["DiskCache"]
@@ -95,18 +94,17 @@ class DiskCache:
         """Keep a value for so many seconds; written by a thread of our own."""
         self._writer.add(key, Waiting(value, now + max_age, max_age, failed))
 
-    def _write(self, key: bytes, waiting: Waiting) -> None:
+    def _write(self, batch: Batch) -> None:
         try:
-            patiently(lambda: self._set(key, waiting))
+            patiently(lambda: self._set(batch))
         except sqlite3.DatabaseError as error:
             self._mend(error)
-            self._set(key, waiting)
+            self._set(batch)
 
-    def _set(self, key: bytes, waiting: Waiting) -> None:
+    def _set(self, batch: Batch) -> None:
         store, secret = self._store()
-        line = first_line(waiting.value)
-        tag = None if line is None else line.decode(errors="replace")
-        store.set(name_of(key, secret), waiting.value, expire=waiting.age, tag=tag)
+        values = [(name_of(key, secret), waiting) for key, waiting in batch]
+        ledger.write(store, [(name, each.value, each.age) for name, each in values])
 
     def flush(self) -> None:
         """Wait until what was put is written."""

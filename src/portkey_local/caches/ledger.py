@@ -1,4 +1,4 @@
-"""Looks through a directory of diskcache's, row by row, and tidies it, while others write.
+"""Looks through a directory of diskcache's, row by row, writes and tidies it, while others do.
 
 Ground rules: no value is read unless it is asked for, and nothing but bytes is ever decoded: a row
 that holds anything else is told and not touched. What is deleted is deleted as rows alone. A long
@@ -7,15 +7,17 @@ look is many short ones, so that nobody waits for it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
+from portkey_local.caches.about import first_line
 from portkey_local.caches.directory import Database, patiently
 from portkey_local.effects import Row
 
-__all__ = ["forget", "remove", "rows", "value", "veto", "vetoed", "vetoes"]
+__all__ = ["forget", "remove", "rows", "value", "veto", "vetoed", "vetoes", "write"]
 
 BATCH: Final = 500
 VETOES: Final = 10_000  # remembered pairs, some 400 KB
@@ -24,6 +26,16 @@ LOOK: Final = (
     "SELECT rowid, key, raw, store_time, expire_time, tag, mode, typeof(value), length(value),"
     " filename FROM Cache WHERE rowid > ? ORDER BY rowid LIMIT ?"
 )
+WRITE: Final = (
+    "INSERT INTO Cache (key, raw, store_time, expire_time, access_time, access_count, tag, size,"
+    " mode, filename, value) VALUES"
+)
+PLACES: Final = "(?, 1, ?, ?, ?, 0, ?, 0, 1, NULL, ?)"
+INSTEAD: Final = (
+    "ON CONFLICT (key, raw) DO UPDATE SET store_time = excluded.store_time,"
+    " expire_time = excluded.expire_time, access_time = excluded.access_time, access_count = 0,"
+    " tag = excluded.tag, size = 0, mode = 1, filename = NULL, value = excluded.value"
+)
 TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS Vetoes (id INTEGER PRIMARY KEY, pair BLOB NOT NULL UNIQUE)"
 )
@@ -31,6 +43,34 @@ KNOWN: Final = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name
 FEW: Final = (
     "DELETE FROM Vetoes WHERE id <= (SELECT id FROM Vetoes ORDER BY id DESC LIMIT 1 OFFSET ?)"
 )
+
+
+def write(store: Database, values: Sequence[tuple[bytes, bytes, float]]) -> None:
+    """Write values, each under its name for so many seconds, in one transaction.
+
+    The first goes by diskcache's own way, which also sweeps out a few that are over. The others go
+    in one statement: each statement waits for the interpreter's lock, and in a busy program that
+    takes longer than all the writing.
+    """
+    name, value, age = values[0]
+    with store.transact():
+        store.set(name, value, expire=age, tag=_tag(value))
+        if len(values) > 1:
+            now = time.time()
+            given = [_columns(name, value, now, now + age) for name, value, age in values[1:]]
+            text = f"{WRITE} {', '.join([PLACES] * len(given))} {INSTEAD}"
+            _sql(store, text, *chain.from_iterable(given))
+    if len(values) > 1 and store.volume() > store.size_limit:
+        store.cull()
+
+
+def _columns(name: bytes, value: bytes, now: float, until: float) -> tuple[Any, ...]:
+    return name, now, until, now, _tag(value), value
+
+
+def _tag(value: bytes) -> str | None:
+    line = first_line(value)
+    return None if line is None else line.decode(errors="replace")
 
 
 def rows(store: Database) -> Iterator[Row]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from portkey_local.caches.questions import SWEEP, Question
-from portkey_local.caches.writer import Waiting, Writer
+from portkey_local.caches.writer import Batch, Waiting, Writer
 
 __all__ = ["DiskQuestions"]
 
@@ -75,15 +75,20 @@ class DiskQuestions:
         self._waiting: dict[bytes, Question] = {}
         self._reading = _Door(self.directory, READ_WAIT)
         self._writing = _Door(self.directory, WRITE_WAIT)
-        self._written = 0
+        self._written = SWEEP  # the first write sweeps as well
 
     def add(self, question: Question, failed: Callable[[Exception], None], /) -> None:
         """Keep a question; written by a thread of our own."""
         self._at_home()
         self._waiting[question.key] = question
         age = question.until - question.created
+
+        def lost(error: Exception) -> None:
+            self._leave(question)
+            failed(error)
+
         try:
-            self._writer.add(question.key, Waiting(question.vector, question.until, age, failed))
+            self._writer.add(question.key, Waiting(question.vector, question.until, age, lost))
         except BaseException:
             self._waiting.pop(question.key, None)
             raise
@@ -143,21 +148,26 @@ class DiskQuestions:
             _LEFT.extend((self._reading, self._writing))
             self._begin()
 
-    def _write(self, key: bytes, waiting: Waiting) -> None:
-        question = None if waiting.value == GONE else self._waiting.get(key)
-        try:
-            with self._writing.opened() as database, database:
-                if question is None:
-                    database.execute("DELETE FROM questions WHERE key = ?", (key,))
-                    return
-                database.execute(ADD, _row(question))
-                self._written += 1
-                if self._written % SWEEP == 1:
-                    database.execute("DELETE FROM questions WHERE until <= ?", (question.created,))
-                    database.execute(OLDEST, (self.max_questions,))
-        finally:
-            if question is not None and self._waiting.get(key) is question:
-                del self._waiting[key]
+    def _write(self, batch: Batch) -> None:
+        """Write some questions, and forget those that are to be, in one transaction."""
+        added = [(key, self._waiting.get(key)) for key, each in batch if each.value != GONE]
+        gone = [(key,) for key, each in batch if each.value == GONE]
+        questions = [question for _, question in added if question is not None]
+        with self._writing.opened() as database, database:
+            database.executemany("DELETE FROM questions WHERE key = ?", gone)
+            database.executemany(ADD, map(_row, questions))
+            self._written += len(questions)
+            if questions and self._written >= SWEEP:
+                self._written = 0
+                database.execute("DELETE FROM questions WHERE until <= ?", (questions[0].created,))
+                database.execute(OLDEST, (self.max_questions,))
+        for question in questions:
+            self._leave(question)
+
+    def _leave(self, question: Question) -> None:
+        """Let a question wait no more, unless a newer one of its key does."""
+        if self._waiting.get(question.key) is question:
+            del self._waiting[question.key]
 
 
 class _Door:

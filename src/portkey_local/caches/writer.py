@@ -7,16 +7,18 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, TypeAlias
 
-__all__ = ["Full", "Waiting", "Writer"]
+__all__ = ["Batch", "Full", "Waiting", "Writer"]
 
 ROOM: Final = 64 * 1024 * 1024  # bytes that may wait to be written
 PATIENCE: Final = 10.0  # seconds that a flush takes at most
 LINGER: Final = 5.0  # seconds for which an idle thread waits for more
+TOGETHER: Final = 32  # values that are written at one go; others wait for so long
 
 _ALL: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -51,14 +53,18 @@ class Waiting:
     failed: Callable[[Exception], None]
 
 
-class Writer:
-    """Hands values to `write`, one after the other, in their order; safe across threads.
+Batch: TypeAlias = Sequence[tuple[bytes, Waiting]]
 
-    `leave` is called at the end of each thread that has written.
+
+class Writer:
+    """Hands values to `write`, some at a time, in their order; safe across threads.
+
+    Where several cannot be written together, each is tried alone. `leave` is called at the end of
+    each thread that has written.
     """
 
     def __init__(
-        self, write: Callable[[bytes, Waiting], None], leave: Callable[[], None] = lambda: None
+        self, write: Callable[[Batch], None], leave: Callable[[], None] = lambda: None
     ) -> None:
         """Begin with nothing to write, and no thread."""
         self._write = write
@@ -126,24 +132,31 @@ class Writer:
                 self._leave()
 
     def _write_all(self) -> None:
-        while (following := self._next()) is not None:
-            key, waiting = following
-            try:
-                self._write(key, waiting)
-            except Exception as error:  # noqa: BLE001 - whoever put it is told
-                with suppress(Exception):
-                    waiting.failed(error)
+        while batch := self._next():
+            self._written(batch)
             with self._turn:
-                if self._waiting.get(key) is waiting:  # else a newer one has come meanwhile
-                    self._drop(key)
+                for key, waiting in batch:
+                    if self._waiting.get(key) is waiting:  # else a newer one has come meanwhile
+                        self._drop(key)
                 if not self._waiting:
                     self._turn.notify_all()
 
-    def _next(self) -> tuple[bytes, Waiting] | None:
-        """Return the oldest of what waits, or None when nothing has come for a while."""
+    def _written(self, batch: Batch) -> None:
+        """Write a batch, or what of it can be; whoever put the rest is told."""
+        try:
+            self._write(batch)
+        except Exception as error:  # noqa: BLE001 - any, for it is nobody else's
+            if len(batch) > 1:
+                for one in batch:
+                    self._written((one,))
+                return
+            with suppress(Exception):
+                batch[0][1].failed(error)
+
+    def _next(self) -> Batch:
+        """Return the oldest of what waits, or nothing when nothing has come for a while."""
         with self._turn:
             self._turn.wait_for(lambda: self._waiting or not self._linger, self._linger)
             if not self._waiting:
                 self._running = False
-                return None
-            return next(iter(self._waiting.items()))
+            return tuple(islice(self._waiting.items(), TOGETHER))

@@ -140,8 +140,11 @@ class Portkey(Routed, openai.OpenAI):  # type: ignore[misc]  # `copy` takes our 
     def close(self) -> None:
         """Close the connections of this client and of its copies; it takes no more calls."""
         if "_engine" in self.__dict__:
-            self._engine.close()
-            self._driver.close()
+            self._engine.closed = True  # before what still runs beside the calls has ended
+            try:
+                self._driver.close()
+            finally:
+                self._engine.close()
 
 
 class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as above
@@ -235,5 +238,8 @@ class AsyncPortkey(Routed, openai.AsyncOpenAI):  # type: ignore[misc]  # as abov
     async def close(self) -> None:
         """Close the connections of this client and of its copies; it takes no more calls."""
         if "_engine" in self.__dict__:
-            await anyio.to_thread.run_sync(self._engine.close)  # a cache may have to write
-            await self._driver.close()
+            self._engine.closed = True  # before what still runs beside the calls has ended
+            try:
+                await self._driver.close()
+            finally:
+                await anyio.to_thread.run_sync(self._engine.close)  # a cache may have to write

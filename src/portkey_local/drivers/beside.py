@@ -10,12 +10,13 @@ import asyncio
 import importlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 logger = logging.getLogger("portkey_local")
 
-JOIN: Final = 10.0  # seconds that a closing client waits for each of them
+JOIN: Final = 10.0  # seconds that a closing client waits for them
 
 
 class Threads:
@@ -29,7 +30,11 @@ class Threads:
         """Begin `work`; what it raises is logged by its class alone."""
         thread = threading.Thread(target=self._guarded, args=(work,), daemon=True)
         self._running.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads, or the program ends: the call goes on without it
+            self._running.discard(thread)
+            logger.warning("what was to run beside a call did not: no thread could be started")
 
     def _guarded(self, work: Callable[[], object]) -> None:
         try:
@@ -40,9 +45,10 @@ class Threads:
             self._running.discard(threading.current_thread())
 
     def join(self) -> None:
-        """Wait for those that are running."""
+        """Wait for those that are running, but not for ever."""
+        until = time.monotonic() + JOIN
         for thread in list(self._running):
-            thread.join(JOIN)
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 class Tasks:
