@@ -57,6 +57,32 @@ def problems(source):
             "config.options",
             "configs of the old form, with options, are not supported; use strategy and targets",
         ),
+        # semantic caches
+        (
+            {"cache": {"mode": "semantic", "profile": "balancd"}},
+            "config.cache.profile",
+            "'balancd' is not a profile; did you mean 'balanced'? (strict, balanced, loose)",
+        ),
+        (
+            {"cache": {"mode": "simple", "profile": "strict"}},
+            "config.cache.profile",
+            "no effect with mode 'simple'; only mode 'semantic' reads it",
+        ),
+        (
+            {"cache": {"mode": "semantic", "min_similarity": 90}},
+            "config.cache.min_similarity",
+            "90 is out of range; it must be 1 or less",
+        ),
+        (
+            {"cache": {"mode": "semantic", "max_error": 1}},
+            "config.cache.max_error",
+            "1 is out of range; it must be less than 1",
+        ),
+        (
+            {"cache": {"mode": "semantic", "model": ""}},
+            "config.cache.model",
+            "empty; leave the field out",
+        ),
         # modes
         (
             {"strategy": {"mode": "falback"}, "targets": [LEAF]},

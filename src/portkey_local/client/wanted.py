@@ -9,7 +9,7 @@ from typing import Any
 
 from portkey_local.wire.settings import Connections
 
-EMBEDDER_METHODS = ("name", "fingerprint", "window", "tokens", "embed")
+EMBEDDER_METHODS = ("name", "fingerprint", "dimensions", "window", "tokens", "embed")
 CACHE_METHODS = ("ready", "get", "put", "flush", "close")
 
 

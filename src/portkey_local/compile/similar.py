@@ -11,6 +11,7 @@ from portkey_local.policies.shelf import Shelf
 from portkey_local.policies.similar import Rules, Similar
 from portkey_local.semantic.contract import Embedder
 from portkey_local.semantic.deciding import threshold
+from portkey_local.semantic.downloading import Downloading
 from portkey_local.semantic.model import NoModel, OnnxEmbedder
 from portkey_local.semantic.requests import unfit_fields
 
@@ -52,7 +53,11 @@ def _uncalibrated(cache: Cache, embedder: Embedder) -> bool:
 
     One that is loaded from files is known by its vectors, when it is first used.
     """
-    known = cache.shadow or cache.min_similarity is not None or isinstance(embedder, OnnxEmbedder)
+    known = (
+        cache.shadow
+        or cache.min_similarity is not None
+        or isinstance(embedder, OnnxEmbedder | Downloading)
+    )
     return not known and threshold(embedder.fingerprint, cache.profile) is None
 
 

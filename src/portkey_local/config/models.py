@@ -31,7 +31,11 @@ __all__ = [
 Mode = Literal["single", "fallback", "loadbalance", "conditional"]
 CacheMode = Literal["simple", "semantic"]
 Profile = Literal["strict", "balanced", "loose"]
-MODES: dict[str, tuple[str, ...]] = {"strategy": get_args(Mode), "cache": get_args(CacheMode)}
+MODES: dict[str, tuple[str, ...]] = {  # by the object they stand in, or the field's own name
+    "strategy": get_args(Mode),
+    "cache": get_args(CacheMode),
+    "profile": get_args(Profile),
+}
 
 DEFAULT_STREAM_IDLE_TIMEOUT = 60_000.0
 DEFAULT_COOLDOWN_INTERVAL = 30_000.0

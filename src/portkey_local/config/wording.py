@@ -83,11 +83,15 @@ REQUIRED: Final[Mapping[str, str]] = {
 LIMITS: Final[Mapping[str, str]] = {
     "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be {ge:g} or more",
+    "less_than": "must be less than {lt:g}",
     "less_than_equal": "must be {le:g} or less",
 }
 
 
-OTHERS: Final[Mapping[str, str]] = {"too_short": "empty; it needs at least one item"}
+OTHERS: Final[Mapping[str, str]] = {
+    "too_short": "empty; it needs at least one item",
+    "string_too_short": "empty; leave the field out",
+}
 
 
 def in_words(error: ErrorDetails) -> Problem:
@@ -155,11 +159,12 @@ def _not_a_mode(value: object, location: Location) -> str:
         return _wrong_type(value, "a string", location)
     meant = near(value, modes)
     guess = f"; did you mean '{meant}'?" if meant is not None else ""
-    return f"{shown(value, location)} is not a mode{guess} ({', '.join(modes)})"
+    field = str(location[-1])
+    return f"{shown(value, location)} is not a {field}{guess} ({', '.join(modes)})"
 
 
 def _modes(location: Location) -> tuple[str, ...]:
-    return MODES[str(location[-2])]
+    return MODES.get(str(location[-1])) or MODES[str(location[-2])]
 
 
 def _wrong_type(value: object, expected: str, location: Location) -> str:

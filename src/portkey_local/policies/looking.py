@@ -71,7 +71,7 @@ class Look:
             return self._skipped(words.reason, None)
         similar, call = self.similar, self.call
         sought = Sought(
-            similar.recall.scope(self.cached.scope.around(call, words.rest)),
+            self.cached.scope.around(call, words.rest),
             words.text,
             similar.rules.profile,
             similar.rules.at_least,

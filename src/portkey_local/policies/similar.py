@@ -114,8 +114,7 @@ class Similar:
         if question is None:  # a refresh, which looked for nothing
             words = worded(asked.body) if call.request.path == CHAT else None
             if isinstance(words, Worded) and self.never is None and plain_answer(datas):
-                scope = self.recall.scope(cached.scope.around(call, words.rest))
-                late = Wondered(scope, words.text)
+                late = Wondered(cached.scope.around(call, words.rest), words.text)
                 yield from Beside(self._learn_later(cached, call, asked, late))
             return
         if question.expected is not None:
@@ -138,7 +137,8 @@ class Similar:
             return
         failed, since = cached.failed(call), now(call)
         until = since + cached.kept_for
-        row = Question(question.scope, asked.key, question.text, question.vector, since, until)
+        scope = self.recall.scope(question.scope)
+        row = Question(scope, asked.key, question.text, question.vector, since, until)
         try:
             self.recall.add(row, failed)
         except Exception as error:  # noqa: BLE001 - what cannot be kept costs a hit, not a call

@@ -16,6 +16,7 @@ from typing import Final
 from portkey_local.caches.questions import Question
 from portkey_local.semantic.contract import Embedder
 from portkey_local.semantic.deciding import Candidate, Profile, decide, threshold
+from portkey_local.semantic.downloading import Downloading
 from portkey_local.semantic.eligibility import unfit
 from portkey_local.semantic.known import calibrated_as
 from portkey_local.semantic.model import NoModel, OnnxEmbedder
@@ -41,7 +42,8 @@ class Sought:
     """A question that is asked, and how alike another one must be: without `at_least`, as much as
     the model's calibration says.
 
-    `rejected` tells of the key of an answer whether it was said not to be one to this question.
+    `scope` is the digest of the request around it. `rejected` tells of the key of an answer whether
+    it was said not to be one to this question.
     `vector` is known from the second look on. `gone` are the keys of answers that are not there any
     more, `without` those that will not do for this call.
     """
@@ -110,7 +112,7 @@ class WarmthState:
         if self._calibration is None:
             self._calibration = calibrated_as(embedder)
             unknown = threshold(self._calibration, "balanced") is None
-            if unknown and isinstance(embedder, OnnxEmbedder):
+            if unknown and isinstance(embedder, OnnxEmbedder | Downloading):
                 LOGGER.warning(
                     "nobody has calibrated the embedding model %r: what it finds is reported"
                     " (cache.shadowed) and not served; give the cache a min_similarity",
@@ -128,22 +130,24 @@ class Recall:
     warmth: WarmthState = field(default_factory=WarmthState)
 
     def scope(self, rest: bytes) -> bytes:
-        """Return the scope of a request by the digest of its `rest`: each model has its own."""
+        """Return the scope of a request by the digest of its `rest`: each model has its own.
+
+        Reads the model's files, the first time.
+        """
         told = b"\0".join((SCHEMA, self.embedder.fingerprint.encode(), rest))
         return hashlib.blake2b(told, digest_size=32).digest()
 
     def recall(self, sought: Sought) -> Recalled | Unfit:
         """Return the nearest question with the same answer, or why a text is left alone."""
+        scope = self.scope(sought.scope)
         if sought.gone:
-            self.nearby.forget(sought.scope, sought.gone)
+            self.nearby.forget(scope, sought.gone)
         tokens = self.embedder.tokens(sought.text)
         reason = unfit(sought.text, tokens=tokens, window=self.embedder.window)
         if reason is not None:
             return Unfit(reason)
         vector = sought.vector or self.vector(sought.text)
-        near = self.nearby.nearest(
-            sought.scope, vector, NEIGHBOURS, sought.now, without=sought.without
-        )
+        near = self.nearby.nearest(scope, vector, NEIGHBOURS, sought.now, without=sought.without)
         at_least, calibrated = self._at_least(sought)
         return _decided(sought, Recalled(vector, None, at_least, calibrated), near, tokens)
 

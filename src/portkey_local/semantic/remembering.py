@@ -27,8 +27,9 @@ class RecallsState:
         self.questions = questions
         self.evidence = EvidenceState()
         self._given = given
-        self._known: dict[str, Recall] = {}
+        self._known: dict[int, Recall] = {}
         self._said: set[str] = set()
+        self._later: Embedder | None = None
         self.lock = threading.Lock()
         survive(self)
 
@@ -40,15 +41,28 @@ class RecallsState:
         """Return what a model remembers. Raises NoModel."""
         from portkey_local.semantic.nearby import NearbyState
         from portkey_local.semantic.recalling import Recall
-        from portkey_local.semantic.resolve import embedder
+        from portkey_local.semantic.resolve import NoModel, embedder
 
-        found = embedder(self._given if model is None else model, download=download)
+        try:
+            found = embedder(self._given if model is None else model)
+        except NoModel:
+            if model is not None or not download:
+                raise
+            found = self._downloading()
         with self.lock:
-            known = self._known.get(found.fingerprint)
+            known = self._known.get(id(found))  # which it keeps, so that no other gets its id
             if known is None:
                 nearby = NearbyState(self.questions, _neighbours)
-                known = self._known[found.fingerprint] = Recall(found, nearby)
+                known = self._known[id(found)] = Recall(found, nearby)
             return known
+
+    def _downloading(self) -> Embedder:
+        from portkey_local.semantic.downloading import Downloading
+
+        with self.lock:
+            if self._later is None:
+                self._later = Downloading()
+            return self._later
 
     def first(self, message: str) -> bool:
         """Whether a message is said for the first time."""
