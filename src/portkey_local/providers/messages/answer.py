@@ -1,22 +1,23 @@
 """A chat completion as Anthropic's message.
 
-Ground rules: thinking is shown where it was asked for; where tools are called, what the model's
-vendor wants back goes along in a block of ours (`carried`), at the end. A stream of the same
-completion gives the same (`stream`): what both need is here.
+Ground rules: thoughts come first (`thoughts`), then the text, the calls, and a block of ours where
+one is needed. A stream of the same completion gives the same (`stream`): what both need is here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic_core import from_json
 
 from portkey_local.providers.chat import arguments_of
-from portkey_local.providers.messages.carried import MARK, carried
+from portkey_local.providers.messages.carried import carried
+from portkey_local.providers.messages.thoughts import Reasoned, blocks_of
 from portkey_local.providers.vendor import Unreadable
 
-__all__ = ["counted", "head", "made_id", "message", "said_of", "stop_of", "thought_of"]
+__all__ = ["Voice", "counted", "head", "made_id", "message", "said_of", "stop_of"]
 
 STOPS: Final[Mapping[str, str]] = {
     "stop": "end_turn",
@@ -26,11 +27,23 @@ STOPS: Final[Mapping[str, str]] = {
     "content_filter": "refusal",
 }
 CALL: Final = "toolu_"
-THOUGHT_FIELDS: Final = ("reasoning_content", "reasoning")
 
 
-def message(data: Any, *, provider: str, model: str, thoughts: bool) -> dict[str, Any]:
-    """Return the message that a completion comes to; `thoughts` tells whether they are shown.
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Who answers: the provider, the model that was asked, whether that is a Claude.
+
+    `thoughts` tells whether the caller wants to see what the model thinks.
+    """
+
+    provider: str = ""
+    model: str = ""
+    claude: bool = False
+    thoughts: bool = False
+
+
+def message(data: Any, voice: Voice) -> dict[str, Any]:
+    """Return the message that a completion comes to.
 
     Raises Unreadable, or any of `ODD`, for what is no completion.
     """
@@ -38,7 +51,9 @@ def message(data: Any, *, provider: str, model: str, thoughts: bool) -> dict[str
     if not choices:
         raise Unreadable("a completion without choices")
     said = choices[0]["message"]
-    blocks = list(_thinking(said)) if thoughts else []
+    reasoned = Reasoned(voice.claude)
+    ours = reasoned.add(said)
+    blocks = list(blocks_of(said, ours, shown=voice.thoughts))
     text = said_of(said)
     if text:
         blocks.append({"type": "text", "text": text})
@@ -46,10 +61,10 @@ def message(data: Any, *, provider: str, model: str, thoughts: bool) -> dict[str
     finish = choices[0].get("finish_reason")
     cut = finish == "length"
     blocks += (_call(call, number, cut=cut) for number, call in enumerate(calls))
-    if calls and (kept := carried(provider, reasoned(said))) is not None:
+    if calls and (kept := carried(voice.provider, reasoned.told())) is not None:
         blocks.append(kept)
     stop = stop_of(finish, said, called=bool(calls))
-    told = head(data, model)
+    told = head(data, voice.model)
     return {**told, "content": blocks, "stop_reason": stop, "usage": counted(data.get("usage"))}
 
 
@@ -66,11 +81,6 @@ def head(data: Mapping[str, Any], model: str) -> dict[str, Any]:
         "stop_sequence": None,
         "usage": counted(None),
     }
-
-
-def _thinking(said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    if text := thought_of(said):
-        yield {"type": "thinking", "thinking": text, "signature": MARK}
 
 
 def _call(call: Mapping[str, Any], number: int, *, cut: bool) -> dict[str, Any]:
@@ -106,27 +116,6 @@ def said_of(said: Mapping[str, Any]) -> str:
         texts = (part.get("text") for part in content if part.get("type") == "text")
         content = "".join(text for text in texts if isinstance(text, str))
     return _word(content or "") + _word(said.get("refusal") or "")
-
-
-def thought_of(said: Mapping[str, Any]) -> str:
-    """Return what a message, or a delta of one, tells of the model's thoughts."""
-    content = said.get("content")
-    if isinstance(content, list):
-        inner = (part.get("thinking") for part in content if part.get("type") == "thinking")
-        return "".join(each["text"] for told in inner for each in told or () if "text" in each)
-    return next((_word(said[name]) for name in THOUGHT_FIELDS if said.get(name)), "")
-
-
-def reasoned(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a message's vendor wants back of its reasoning."""
-    details = said.get("reasoning_details")
-    text = said.get("reasoning_content")
-    told: dict[str, Any] = {}
-    if isinstance(text, str) and text:
-        told["reasoning_content"] = text
-    if isinstance(details, list) and details:
-        told["reasoning_details"] = details
-    return told
 
 
 def stop_of(finish: Any, said: Mapping[str, Any], *, called: bool) -> str:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from portkey_local.providers.completion import ANTHROPIC, BEDROCK
+
 __all__ = ["Host"]
 
 # Models that refuse no `reasoning_effort`; a host that serves others answers it with a 400.
@@ -43,8 +45,22 @@ class Host:
 
     @property
     def claude(self) -> bool:
-        """Whether the model is Anthropic's, and its vendor takes Anthropic's own parameters."""
-        return self.provider == "bedrock" and CLAUDE.search(self.model.lower()) is not None
+        """Whether the model is Anthropic's."""
+        return CLAUDE.search(self.model.lower()) is not None
+
+    @property
+    def takes_thinking(self) -> bool:
+        """Whether the vendor takes Anthropic's own words of how a model is to think."""
+        return self.provider == "bedrock" and self.claude
+
+    @property
+    def thoughts(self) -> str | None:
+        """The form in which Claude's own thoughts go back to it, where they can."""
+        if not self.claude:
+            return None
+        if self.provider == "bedrock":
+            return BEDROCK
+        return ANTHROPIC if self.vendor or self.provider == "openrouter" else None
 
     @property
     def open(self) -> bool:

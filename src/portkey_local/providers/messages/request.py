@@ -101,7 +101,7 @@ def _thinking(body: Mapping[str, Any], host: Host, dropped: list[str]) -> dict[s
     """Return how much the model is to think."""
     thinking, config = body.get("thinking"), body.get("output_config")
     effort = config.get("effort") if isinstance(config, Mapping) else None
-    if host.claude:
+    if host.takes_thinking:
         own = {"thinking": thinking, "output_config": {"effort": effort} if effort else None}
         return {name: value for name, value in own.items() if value is not None}
     asked = effort if effort is not None else _effort(thinking)

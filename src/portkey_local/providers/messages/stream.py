@@ -9,32 +9,32 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from portkey_local.providers.messages.answer import (
+    Voice,
     counted,
     head,
     made_id,
     said_of,
     stop_of,
-    thought_of,
 )
 from portkey_local.providers.messages.carried import MARK, carried
+from portkey_local.providers.messages.thoughts import Reasoned, thought_of
 from portkey_local.providers.sse import decode_json
 from portkey_local.providers.vendor import Unreadable
 
 __all__ = ["MessageEvents"]
 
-Events = list[dict[str, Any]]
-DETAIL_TEXTS: Final = ("text", "summary", "data", "signature")  # which go on from chunk to chunk
+Events: TypeAlias = list[dict[str, Any]]
 
 
 @dataclass(slots=True)
 class _Call:
     """A tool call as far as it has come."""
 
-    key: int
+    key: Any
     id: str = ""
     arguments: str = ""
 
@@ -49,54 +49,31 @@ class _Call:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What one chunk adds to one block: `key` is the call's, where it is a call."""
+    """What one chunk adds to one block: `key` is the call's, or the thought's, where it has one."""
 
     kind: str
     text: str = ""
-    key: int = -1
+    key: Any = None
     id: str = ""
     name: str = ""
-
-
-@dataclass(slots=True)
-class _Reasoned:
-    """The reasoning that has come, in the form of a whole message."""
-
-    text: str = ""
-    details: dict[Any, dict[str, Any]] = field(default_factory=dict)
-
-    def add(self, delta: Mapping[str, Any]) -> None:
-        self.text += delta.get("reasoning_content") or ""
-        for detail in delta.get("reasoning_details") or ():
-            place = detail.get("index"), detail.get("type"), detail.get("id")
-            if place[0] is None:
-                place = len(self.details), None, None
-            known = self.details.setdefault(place, {})
-            for name, value in detail.items():
-                before = known.get(name)
-                grows = name in DETAIL_TEXTS and isinstance(before, str) and isinstance(value, str)
-                known[name] = before + value if grows else value
-
-    def told(self) -> dict[str, Any]:
-        return {"reasoning_content": self.text, "reasoning_details": list(self.details.values())}
+    signature: str = ""
 
 
 class MessageEvents:
     """Makes the events of one message out of a completion's chunks."""
 
-    def __init__(self, *, provider: str, model: str, thoughts: bool) -> None:
-        """Take who answers, the model that was asked, and whether thoughts are shown."""
+    def __init__(self, voice: Voice) -> None:
+        """Take who answers."""
         self.begun = False
-        self._provider = provider
-        self._model = model
-        self._thoughts = thoughts
-        self._reasoned = _Reasoned()
+        self._voice = voice
+        self._reasoned = Reasoned(voice.claude)
+        self._signature = ""  # of the thought that is being told
         self._open: _Piece | None = None  # the block that is being told
         self._call: _Call | None = None  # the same, where it is a call
         self._index = -1
         self._calls: dict[int, _Call] = {}  # by the host's index
         self._count = 0
-        self._ended: set[int] = set()
+        self._ended: set[Any] = set()
         self._waiting: deque[_Piece] = deque()
         self._finish: Any = None
         self._refused: dict[str, Any] = {}
@@ -111,7 +88,7 @@ class MessageEvents:
         choices = [each for each in chunk.get("choices") or () if not each.get("index")]
         if choices and not self.begun:
             self.begun = True
-            events.append({"type": "message_start", "message": head(chunk, self._model)})
+            events.append({"type": "message_start", "message": head(chunk, self._voice.model)})
         for choice in choices:
             for piece in self._pieces(choice.get("delta") or {}):
                 events += self._tell(piece)
@@ -123,13 +100,14 @@ class MessageEvents:
         events: Events = []
         if not self.begun:
             self.begun = True
-            events.append({"type": "message_start", "message": head({}, self._model)})
+            events.append({"type": "message_start", "message": head({}, self._voice.model)})
         while self._waiting:
             events += self._stop()
             events += self._again()
         events += self._stop()
-        if self._count and (kept := carried(self._provider, self._reasoned.told())) is not None:
-            events += [*self._start(kept), *self._stop()]
+        if self._count:
+            kept = carried(self._voice.provider, self._reasoned.told())
+            events += [] if kept is None else [*self._start(kept), *self._stop()]
         reason = stop_of(self._finish, self._refused, called=self._count > 0)
         delta = {"stop_reason": reason, "stop_sequence": None}
         events.append({"type": "message_delta", "delta": delta, "usage": counted(self._usage)})
@@ -138,11 +116,11 @@ class MessageEvents:
     # --- what a chunk says
 
     def _pieces(self, delta: Mapping[str, Any]) -> list[_Piece]:
-        pieces = []
-        self._reasoned.add(delta)
+        pieces = [_signed(detail) for detail in self._reasoned.add(delta)]
         if delta.get("refusal"):
             self._refused = {"refusal": True}
-        if self._thoughts and (thought := thought_of(delta)):
+        shown = self._voice.thoughts and not self._reasoned.signed
+        if shown and (thought := thought_of(delta)):
             pieces.append(_Piece("thinking", thought))
         if text := said_of(delta):
             pieces.append(_Piece("text", text))
@@ -171,7 +149,7 @@ class MessageEvents:
     def _tell(self, piece: _Piece) -> Events:
         """Return the events of a piece, or keep it until the call before it is whole."""
         call = self._call
-        if call is not None and piece.key != call.key:
+        if call is not None and (piece.kind, piece.key) != ("tool_use", call.key):
             if self._waiting or not call.whole:
                 self._waiting.append(piece)
                 return self._again() if call.whole else []
@@ -188,7 +166,7 @@ class MessageEvents:
         return events
 
     def _told(self, piece: _Piece) -> Events:
-        if piece.key in self._ended and not piece.text.strip():
+        if piece.kind == "tool_use" and piece.key in self._ended and not piece.text.strip():
             return []  # a blank after a call's end
         events: Events = []
         current = self._open
@@ -197,7 +175,8 @@ class MessageEvents:
             self._open = piece
             if piece.kind == "tool_use":
                 self._call = _Call(piece.key, piece.id, piece.text)
-        if piece.text:
+        self._signature += piece.signature
+        if piece.text and piece.kind != "redacted_thinking":
             events.append(self._delta(_delta(piece)))
         return events
 
@@ -220,8 +199,17 @@ class MessageEvents:
                 raise Unreadable("a call whose arguments are no JSON object")
         events: Events = []
         if current.kind == "thinking":
-            events.append(self._delta({"type": "signature_delta", "signature": MARK}))
+            signature, self._signature = self._signature or MARK, ""
+            events.append(self._delta({"type": "signature_delta", "signature": signature}))
         return [*events, {"type": "content_block_stop", "index": self._index}]
+
+
+def _signed(detail: Mapping[str, Any]) -> _Piece:
+    """Return what is added to a thought that Claude signs."""
+    kind, place = "thinking", detail.get("index")
+    told = (detail.get(name) or "" for name in ("text", "signature", "data"))
+    text, signature, data = (each if isinstance(each, str) else "" for each in told)
+    return _Piece("redacted_thinking" if data else kind, data or text, place, signature=signature)
 
 
 def _block(piece: _Piece) -> dict[str, Any]:
@@ -231,6 +219,8 @@ def _block(piece: _Piece) -> dict[str, Any]:
             return {"type": "thinking", "thinking": "", "signature": ""}
         case "text":
             return {"type": "text", "text": ""}
+        case "redacted_thinking":
+            return {"type": "redacted_thinking", "data": piece.text}
     if not piece.name:
         raise Unreadable("a call without a name")
     return {"type": "tool_use", "id": piece.id, "name": piece.name, "input": {}}

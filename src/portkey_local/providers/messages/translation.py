@@ -24,7 +24,7 @@ from portkey_local.model import (
     merge,
 )
 from portkey_local.providers.chat import Inexpressible
-from portkey_local.providers.messages.answer import message
+from portkey_local.providers.messages.answer import Voice, message
 from portkey_local.providers.messages.errors import retold
 from portkey_local.providers.messages.host import Host
 from portkey_local.providers.messages.reader import MessageReader
@@ -71,16 +71,13 @@ class Told:
     body: Mapping[str, Any]
     dropped: tuple[str, ...]
 
-    @property
-    def model(self) -> str:
-        """The model that is asked."""
-        model = self.target.override.get("model") or self.body.get("model")
-        return model if isinstance(model, str) else ""
+    host: Host
 
     @property
-    def thoughts(self) -> bool:
-        """Whether the caller wants to see what the model thinks."""
-        return asks_thoughts(self.body)
+    def voice(self) -> Voice:
+        """Who answers."""
+        host = self.host
+        return Voice(host.provider, host.model, host.claude, asks_thoughts(self.body))
 
 
 def encode(codec: Codec, target: Target, request: Request) -> Packet | Failure:
@@ -114,8 +111,7 @@ def read(codec: Codec, target: Target, request: Request, wall: float) -> EventRe
     """Return a fresh parser for the stream that answers a Messages request."""
     told = tell(codec, target, request)
     inner = codec.reader(told.target, told.request, wall)
-    events = MessageEvents(provider=target.provider, model=told.model, thoughts=told.thoughts)
-    return MessageReader(inner, events)
+    return MessageReader(inner, MessageEvents(told.voice))
 
 
 def refused(target: Target, why: str) -> Failure:
@@ -130,7 +126,8 @@ def tell(codec: Codec, target: Target, request: Request) -> Told:
     own = {name: value for name, value in target.override.items() if name in OWN_FIELDS}
     rest = {name: value for name, value in target.override.items() if name not in OWN_FIELDS}
     body = merge(request.body, own) if own else request.body
-    chat, dropped = chat_request(body, _host(codec, target, request))
+    host = _host(codec, target, request)
+    chat, dropped = chat_request(body, host)
     if LIMITS & rest.keys():
         chat = {name: value for name, value in chat.items() if name not in LIMITS}
     asked = replace(
@@ -144,7 +141,7 @@ def tell(codec: Codec, target: Target, request: Request) -> Told:
     )
     # What a guardrail has put into the body of the overrides is set once more: not dropped.
     dropped = tuple(name for name in dropped if name not in rest)
-    return Told(replace(target, override=rest, strict=True), asked, body, dropped)
+    return Told(replace(target, override=rest, strict=True), asked, body, dropped, host)
 
 
 def _host(codec: Codec, target: Target, request: Request) -> Host:
@@ -166,12 +163,7 @@ def _message(reply: Reply, told: Told, target: Target) -> Outcome:
     """Return the message that a reply's completion comes to."""
     answer = reply.answer
     try:
-        data = message(
-            reply.data,
-            provider=target.provider,
-            model=told.model,
-            thoughts=told.thoughts,
-        )
+        data = message(reply.data, told.voice)
     except Unreadable as error:
         return malformed(target, f"HTTP {answer.status} with {error}", answer)
     except ODD:

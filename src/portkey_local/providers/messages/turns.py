@@ -14,10 +14,10 @@ from hashlib import blake2s
 from typing import Any, Final
 
 from portkey_local.providers.chat import Inexpressible
-from portkey_local.providers.completion import ANTHROPIC
 from portkey_local.providers.messages.blocks import CACHE, Part, parts_of_block, text_part
 from portkey_local.providers.messages.carried import is_ours, read
 from portkey_local.providers.messages.host import Host
+from portkey_local.providers.messages.thoughts import detail_of
 
 __all__ = ["Told", "messages_of"]
 
@@ -146,9 +146,9 @@ class Told:
         """Add what a model thought, where its own vendor hears it again."""
         if is_ours(block):
             message |= read(block, self.host.provider)
-        elif self.host.vendor:
+        elif (form := self.host.thoughts) is not None:
             details = message.setdefault("reasoning_details", [])
-            details.append(_detail(block, len(details)))
+            details.append(detail_of(block, len(details), form))
 
     def _id(self, id: str) -> str:
         if self.host.vendor or len(id) <= LONGEST_ID:
@@ -200,13 +200,3 @@ def _blocks(content: Any, place: str) -> list[Mapping[str, Any]]:
     if not isinstance(content, list) or not all(isinstance(each, Mapping) for each in content):
         raise Inexpressible(f"{place} is neither a text nor a list of blocks")
     return content
-
-
-def _detail(block: Mapping[str, Any], index: int) -> dict[str, Any]:
-    """Return a thought of Anthropic's as an entry of `reasoning_details`."""
-    if block.get("type") == "redacted_thinking":
-        told = {"type": "reasoning.encrypted", "data": block.get("data")}
-    else:
-        told = {"type": "reasoning.text", "text": block.get("thinking")}
-        told["signature"] = block.get("signature")
-    return {**told, "index": index, "format": ANTHROPIC}
