@@ -162,7 +162,7 @@ def chunks_of(data: dict[str, Any], size: int, *, together: bool) -> list[dict[s
     return [*made, {**chunk({}), "choices": [], "usage": data["usage"]}]
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     data=completions(), size=st.integers(1, 9), together=st.booleans(), shown=st.booleans()
 )  # fmt: skip
@@ -283,7 +283,7 @@ DOORS = [
 ]
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(body=bodies, to=st.sampled_from(DOORS))
 def test_any_request_is_sent_or_refused(body, to):
     made = to.codec.encode(to, Request("POST", "/messages", body, stream=False))
@@ -310,7 +310,7 @@ def test_a_request_that_is_no_object_or_too_deep_is_refused():
         assert made.status == 400
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(data=anything, said=anything)
 def test_any_answer_is_a_message_or_a_failure(data, said):
     for each in (data, {"choices": [{"message": said}]}):
@@ -325,7 +325,7 @@ def test_any_answer_is_a_message_or_a_failure(data, said):
             assert outcome.status == 500
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(chunks=st.lists(anything | st.builds(chunk, anything), max_size=4))
 def test_any_stream_is_a_message_or_says_what_is_wrong(chunks):
     events, reader = read(chunks, thinking=THINKING)
@@ -337,7 +337,7 @@ def test_any_stream_is_a_message_or_says_what_is_wrong(chunks):
 
 @given(content=st.binary(max_size=80) | anything.map(lambda v: json.dumps(v).encode()),
        status=st.sampled_from([400, 429, 500, 529]))  # fmt: skip
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_any_error_is_anthropic_s(content, status):
     outcome = DOOR.decode(target(), asked(), Answer(status, JSON, content), WALL)
     assert isinstance(outcome, Failure)

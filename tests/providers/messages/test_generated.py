@@ -98,15 +98,18 @@ def test_the_way_to_chat_and_back_keeps_the_meaning(body):
 def said(body: dict[str, Any]) -> list[Any]:
     """All that is said in a request, in its order: what blocks a text is cut into does not count."""
     told: list[Any] = []
-    system = body.get("system", ())
-    texts = [system] if isinstance(system, str) else [block["text"] for block in system]
-    told.append(("system", words(texts)))
-    for turn in body["messages"]:
+    later = [turn["content"] for turn in body["messages"] if turn["role"] == "system"]
+    told.append(("system", words([plain(each) for each in (body.get("system", ()), *later)])))
+    for turn in (turn for turn in body["messages"] if turn["role"] != "system"):
         content = turn["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
         for block in blocks:
             add(told, turn["role"], block)
     return told
+
+
+def plain(content: Any) -> str:
+    return content if isinstance(content, str) else "".join(block["text"] for block in content)
 
 
 def words(texts: list[str]) -> str:

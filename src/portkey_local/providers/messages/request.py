@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from hashlib import blake2s
 from typing import Any, Final
 
+from portkey_local.providers.anthropic.models import model_of
 from portkey_local.providers.messages.host import Host
 from portkey_local.providers.messages.tools import form_of, offer
 from portkey_local.providers.messages.turns import messages_of
@@ -101,9 +102,8 @@ def _thinking(body: Mapping[str, Any], host: Host, dropped: list[str]) -> dict[s
     """Return how much the model is to think."""
     thinking, config = body.get("thinking"), body.get("output_config")
     effort = config.get("effort") if isinstance(config, Mapping) else None
-    if host.takes_thinking:
-        own = {"thinking": thinking, "output_config": {"effort": effort} if effort else None}
-        return {name: value for name, value in own.items() if value is not None}
+    if host.takes_thinking and (own := _own_thinking(thinking, effort, host)) is not None:
+        return own
     asked = effort if effort is not None else _effort(thinking)
     if asked is None or "reasoning_effort" in body:
         return {}
@@ -112,6 +112,23 @@ def _thinking(body: Mapping[str, Any], host: Host, dropped: list[str]) -> dict[s
         return {}
     beyond = isinstance(asked, str) and asked in BEYOND_HIGH and not host.vendor
     return {"reasoning_effort": "high" if beyond else asked}
+
+
+def _own_thinking(thinking: Any, effort: Any, host: Host) -> dict[str, Any] | None:
+    """Return how a Claude is to think in its own words, None where it does not know these."""
+    model = model_of(host.model)
+    kind = thinking.get("type") if isinstance(thinking, Mapping) else None
+    known = {
+        "adaptive": model.adaptive,
+        "enabled": model.thinks and model.sampled,
+        "disabled": True,
+    }
+    fits = thinking is None if kind is None else isinstance(kind, str) and known.get(kind, False)
+    if not fits or (effort is not None and not model.adaptive):
+        return None
+    told = {"thinking": thinking, "output_config": {"effort": effort} if effort else None}
+    fields = {name: value for name, value in told.items() if value is not None}
+    return {"additional_model_request_fields": fields} if fields else {}
 
 
 def _effort(thinking: Any) -> str | None:

@@ -66,7 +66,7 @@ class Reasoned:
 
     def _grow(self, detail: Mapping[str, Any]) -> None:
         index = detail.get("index")
-        place: Any = (index, detail.get("type"), detail.get("id"))
+        place: Any = (index, detail.get("type"))
         known = self._details.setdefault(len(self._details) if index is None else place, {})
         for name, value in detail.items():
             before = known.get(name)
