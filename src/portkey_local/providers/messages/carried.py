@@ -12,6 +12,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any, Final
 
+from portkey_local.providers.chat import OBJECT
 from portkey_local.providers.sse import decode_json
 
 __all__ = ["MARK", "carried", "is_ours", "read", "without_ours"]
@@ -40,7 +41,7 @@ def read(block: Mapping[str, Any], provider: str) -> dict[str, Any]:
 
 def is_ours(block: Any) -> bool:
     """Whether a block is one that only we can read."""
-    if not isinstance(block, Mapping):
+    if not isinstance(block, OBJECT):
         return False
     match block.get("type"):
         case "thinking":

@@ -17,7 +17,7 @@ from portkey_local.providers.messages.host import Host
 from portkey_local.providers.messages.tools import form_of, offer
 from portkey_local.providers.messages.turns import messages_of
 
-__all__ = ["asks_thoughts", "chat_request"]
+__all__ = ["answer_request", "asks_thoughts", "chat_request"]
 
 CHATS: Final = (  # parameters of OpenAI's chat, which pass
     "frequency_penalty",
@@ -50,6 +50,7 @@ READ: Final = frozenset(CHATS).union(
 EFFORTS: Final = ((12_000, "high"), (4_000, "medium"), (0, "low"))
 BEYOND_HIGH: Final = frozenset({"xhigh", "max"})  # which few of OpenAI's models take
 THINKING: Final = frozenset({"adaptive", "between_tools", "enabled"})
+USAGE: Final = {"include_usage": True}
 MOST_STOPS: Final = 4  # of OpenAI's
 LONGEST_USER: Final = 64  # characters, of OpenAI's
 
@@ -74,9 +75,21 @@ def chat_request(body: Mapping[str, Any], host: Host) -> tuple[dict[str, Any], t
     if body.get("stream") is True:
         made["stream"] = True
         if host.open:
-            made["stream_options"] = {"include_usage": True}
+            made["stream_options"] = USAGE
     dropped += (name for name, value in body.items() if name not in READ and _says(value))
     return made, tuple(dropped)
+
+
+def answer_request(body: Mapping[str, Any], host: Host) -> dict[str, Any]:
+    """Return what of the chat request is looked at by whoever reads the answer: the model, and for
+    a vendor's translation the tools and the form that were asked for.
+    """
+    made = {name: body[name] for name in ("model", "response_format", "stream") if name in body}
+    if host.vendor:
+        made |= offer(body, host).fields
+        made |= form_of(body, host)[0]
+        made["stream_options"] = USAGE
+    return made
 
 
 def asks_thoughts(body: Mapping[str, Any]) -> bool:

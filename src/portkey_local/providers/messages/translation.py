@@ -28,7 +28,7 @@ from portkey_local.providers.messages.answer import Voice, message
 from portkey_local.providers.messages.errors import retold
 from portkey_local.providers.messages.host import Host
 from portkey_local.providers.messages.reader import MessageReader
-from portkey_local.providers.messages.request import asks_thoughts, chat_request
+from portkey_local.providers.messages.request import answer_request, asks_thoughts, chat_request
 from portkey_local.providers.messages.stream import MessageEvents
 from portkey_local.providers.openai import OpenAICodec, malformed
 from portkey_local.providers.vendor import ODD, Unreadable
@@ -69,9 +69,8 @@ class Told:
     target: Target
     request: Request
     body: Mapping[str, Any]
-    dropped: tuple[str, ...]
-
     host: Host
+    dropped: tuple[str, ...] = ()
 
     @property
     def voice(self) -> Voice:
@@ -83,7 +82,7 @@ class Told:
 def encode(codec: Codec, target: Target, request: Request) -> Packet | Failure:
     """Return the HTTP message for a Messages request, or why the target cannot take it."""
     try:
-        told = tell(codec, target, request)
+        told = _asking(codec, target, request)
         made = codec.encode(told.target, told.request)
     except Inexpressible as error:
         return refused(target, str(error))
@@ -100,7 +99,7 @@ def encode(codec: Codec, target: Target, request: Request) -> Packet | Failure:
 
 def decode(codec: Codec, target: Target, request: Request, answer: Answer, wall: float) -> Outcome:
     """Judge a whole answer to a Messages request."""
-    told = tell(codec, target, request)
+    told = _reading(codec, target, request)
     outcome = codec.decode(told.target, told.request, answer, wall)
     if isinstance(outcome, Failure):
         return _failed(outcome, target)
@@ -109,7 +108,7 @@ def decode(codec: Codec, target: Target, request: Request, answer: Answer, wall:
 
 def read(codec: Codec, target: Target, request: Request, wall: float) -> EventReader:
     """Return a fresh parser for the stream that answers a Messages request."""
-    told = tell(codec, target, request)
+    told = _reading(codec, target, request)
     inner = codec.reader(told.target, told.request, wall)
     return MessageReader(inner, MessageEvents(told.voice))
 
@@ -119,37 +118,44 @@ def refused(target: Target, why: str) -> Failure:
     return Failure(target, Fault.ROUTING, 400, f"{target.provider}: {why}")
 
 
-def tell(codec: Codec, target: Target, request: Request) -> Told:
+def _asking(codec: Codec, target: Target, request: Request) -> Told:
     """Return a request in the words of chat. Raises Inexpressible."""
+    told = _begun(codec, target, request)
+    chat, dropped = chat_request(told.body, told.host)
+    override = told.target.override
+    if LIMITS & override.keys():
+        chat = {name: value for name, value in chat.items() if name not in LIMITS}
+    # What a guardrail has put into the body of the overrides is set once more: not dropped.
+    dropped = tuple(name for name in dropped if name not in override)
+    return replace(told, request=replace(told.request, body=chat), dropped=dropped)
+
+
+def _reading(codec: Codec, target: Target, request: Request) -> Told:
+    """Return a request that was sent, as far as whoever reads its answer looks at it."""
+    told = _begun(codec, target, request)
+    body = answer_request(told.body, told.host)
+    return replace(told, request=replace(told.request, body=body))
+
+
+def _begun(codec: Codec, target: Target, request: Request) -> Told:
+    """Return a request with overrides of its own words, still in these."""
     if request.body is None:
         raise Inexpressible("the body of a Messages request is a JSON object")
     own = {name: value for name, value in target.override.items() if name in OWN_FIELDS}
     rest = {name: value for name, value in target.override.items() if name not in OWN_FIELDS}
     body = merge(request.body, own) if own else request.body
-    host = _host(codec, target, request)
-    chat, dropped = chat_request(body, host)
-    if LIMITS & rest.keys():
-        chat = {name: value for name, value in chat.items() if name not in LIMITS}
-    asked = replace(
-        request,
-        path=CHAT,
-        body=chat,
-        encoded=None,
-        content=None,
-        headers={name: v for name, v in request.headers.items() if name not in OWN_HEADERS},
-        query="",
-    )
-    # What a guardrail has put into the body of the overrides is set once more: not dropped.
-    dropped = tuple(name for name in dropped if name not in rest)
-    return Told(replace(target, override=rest, strict=True), asked, body, dropped, host)
+    headers = {name: v for name, v in request.headers.items() if name not in OWN_HEADERS}
+    chat = replace(request, path=CHAT, encoded=None, content=None, headers=headers, query="")
+    host = _host(codec, target, chat)
+    return Told(replace(target, override=rest, strict=True), chat, body, host)
 
 
-def _host(codec: Codec, target: Target, request: Request) -> Host:
+def _host(codec: Codec, target: Target, chat: Request) -> Host:
     """Return what the target takes."""
-    model = target.override.get("model") or (request.body or {}).get("model")
+    model = target.override.get("model") or (chat.body or {}).get("model")
     speaker: Codec = codec
-    if hasattr(speaker, "codec_of"):
-        speaker = cast("SeveralLanguages", speaker).codec_of(target, replace(request, path=CHAT))
+    if hasattr(codec, "codec_of"):
+        speaker = cast("SeveralLanguages", codec).codec_of(target, chat)
     plain = isinstance(speaker, OpenAICodec)
     return Host(
         provider=target.provider,

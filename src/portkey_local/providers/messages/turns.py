@@ -8,12 +8,12 @@ that has no words is named in `dropped` by its place in the caller's request.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from hashlib import blake2s
 from typing import Any, Final
 
-from portkey_local.providers.chat import Inexpressible
+from portkey_local.providers.chat import OBJECT, Inexpressible
+from portkey_local.providers.completion import COMPACT
 from portkey_local.providers.messages.blocks import CACHE, Part, parts_of_block, text_part
 from portkey_local.providers.messages.carried import is_ours, read
 from portkey_local.providers.messages.host import Host
@@ -52,8 +52,8 @@ class Told:
 
     def turn(self, message: Any, place: str) -> None:
         """Add a turn."""
-        role = message.get("role") if isinstance(message, Mapping) else None
-        if not isinstance(message, Mapping) or role not in ("user", "assistant", "system"):
+        role = message.get("role") if isinstance(message, OBJECT) else None
+        if not isinstance(message, OBJECT) or role not in ("user", "assistant", "system"):
             raise Inexpressible(f"{place} needs the role 'user' or 'assistant'")
         if "content" not in message:
             raise Inexpressible(f"{place}.content is missing")
@@ -133,10 +133,9 @@ class Told:
 
     def _call(self, block: Mapping[str, Any], place: str) -> dict[str, Any]:
         told, name, given = block.get("id"), block.get("name"), block.get("input")
-        if not isinstance(told, str) or not isinstance(name, str) or not isinstance(given, Mapping):
+        if not isinstance(told, str) or not isinstance(name, str) or not isinstance(given, OBJECT):
             raise Inexpressible(f"{place} needs an id, a name and an object as its input")
-        text = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
-        function = {"name": name, "arguments": text}
+        function = {"name": name, "arguments": COMPACT.encode(given)}
         call: dict[str, Any] = {"id": self._id(told), "type": "function", "function": function}
         if self.host.vendor and block.get(CACHE) is not None:
             call[CACHE] = block[CACHE]
@@ -164,6 +163,8 @@ class Told:
         return found
 
     def _block(self, block: Mapping[str, Any], place: str) -> list[Part]:
+        if block.get("type") == "text" and CACHE not in block and type(block.get("text")) is str:
+            return [text_part(block["text"])]  # as nearly all are
         if is_ours(block):
             return []
         parts = parts_of_block(block, self.host)
@@ -197,6 +198,6 @@ def messages_of(body: Mapping[str, Any], host: Host) -> Told:
 def _blocks(content: Any, place: str) -> list[Mapping[str, Any]]:
     if isinstance(content, str):
         return [text_part(content)]
-    if not isinstance(content, list) or not all(isinstance(each, Mapping) for each in content):
+    if not isinstance(content, list) or not all(isinstance(each, OBJECT) for each in content):
         raise Inexpressible(f"{place} is neither a text nor a list of blocks")
     return content
