@@ -7,6 +7,7 @@ from typing import Any
 
 import anthropic
 import httpx2
+import pydantic
 import pytest
 from tests.providers.messages.doors import async_door, call, chunk, completion, door, sse
 
@@ -204,6 +205,34 @@ def test_who_speaks_messages_gets_the_request_untouched(provider):
     assert request.path == "/messages"
     assert request.json == {**ASK, "tools": [TOOL], "top_k": 3}
     assert request.headers["x-api-key"] == KEY
+
+
+def test_beta_features_of_the_caller_and_of_the_target_go_along(provider):
+    provider.reset({"claude": [Step(json=MESSAGE)]})
+    with door(claude(provider, anthropic_beta="one-2026-01-01")) as client:
+        client.beta.messages.create(**ASK, betas=["two-2026-01-01"])
+    [request] = provider.received
+    assert request.headers["anthropic-beta"] == "one-2026-01-01,two-2026-01-01"
+    provider.reset({"other": [chat("hi")]})
+    with door(other(provider)) as client:
+        message = client.beta.messages.create(**ASK, betas=["two-2026-01-01"])
+    assert message.content[0].type == "text"
+    [request] = provider.received
+    assert (request.path, request.query) == ("/chat/completions", "")
+    assert "anthropic-beta" not in request.headers
+
+
+def test_an_answer_of_a_schema_is_parsed(provider):
+    class Weather(pydantic.BaseModel):
+        city: str
+        celsius: int
+
+    provider.reset({"other": [chat('{"city": "Oslo", "celsius": -3}')]})
+    with door(other(provider)) as client:
+        message = client.messages.parse(**ASK, output_format=Weather)
+    assert message.parsed_output == Weather(city="Oslo", celsius=-3)
+    form = provider.received[0].json["response_format"]["json_schema"]
+    assert (form["strict"], set(form["schema"]["properties"])) == (True, {"city", "celsius"})
 
 
 def test_anthropic_is_not_sent_the_blocks_that_only_we_can_read(provider):
