@@ -172,7 +172,7 @@ def test_what_the_other_vendor_is_sent(provider):
     }  # fmt: skip
     assert said["messages"][4]["content"] == "Error: no such city"
     assert {name: said[name] for name in said.keys() - {"messages", "tools"}} == {
-        "model": "gpt-5-mini", "max_completion_tokens": 200, "stop": ["END"], "user": "u1",
+        "model": "gpt-5-mini", "max_completion_tokens": 200, "user": "u1",
         "tool_choice": "required", "parallel_tool_calls": False, "reasoning_effort": "high",
     }  # fmt: skip
 
