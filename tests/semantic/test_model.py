@@ -196,6 +196,39 @@ def test_a_file_that_is_no_model_is_told_when_it_is_used(place):
             use("hello")
 
 
+def test_a_failure_to_load_is_remembered_and_costs_no_time_again(place, onnx, monkeypatch):
+    model = embedder(folder_of(place / "broken", onnx))
+    monkeypatch.setitem(sys.modules, "fastembed", None)  # as where a library of its is missing
+    for _ in range(2):
+        with pytest.raises(NoModel, match=r"broken/model\.onnx cannot be loaded \(ModuleNotFound"):
+            model.embed("hello")
+        monkeypatch.setattr("portkey_local.semantic.model._load", None)
+
+
+def test_its_fingerprint_is_told_while_it_is_being_loaded(place, onnx, monkeypatch):
+    model = embedder(folder_of(place / "slow", onnx))
+    loading, go = threading.Event(), threading.Event()
+
+    def slowly(files: object) -> None:
+        loading.set()
+        go.wait(10)
+        raise NoModel("not today")
+
+    monkeypatch.setattr("portkey_local.semantic.model._load", slowly)
+
+    def use() -> None:
+        with pytest.raises(NoModel, match="not today"):
+            model.embed("hello")
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    assert loading.wait(10)
+    assert model.fingerprint == INT8
+    assert thread.is_alive()
+    go.set()
+    thread.join()
+
+
 # --- what it computes
 
 
