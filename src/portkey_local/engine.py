@@ -82,12 +82,14 @@ class Engine:
         checks: Mapping[str, Callable[..., Any]] = EMPTY,
         cache: Cache | None = None,
         cache_owned: bool = True,
+        own: bool = False,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """Take what every call of the client uses; without a `cache` it has one in memory.
 
-        A cache that is not owned is somebody else's to close.
+        A cache that is not owned is somebody else's to close. `own`: the caller's own client makes
+        the requests, so a target may be "self".
         """
         self.vault = vault
         self.closed = False
@@ -100,6 +102,7 @@ class Engine:
         self._compiled: dict[bytes, Compiled] = {}
         self._cache = cache
         self._cache_owned = cache_owned
+        self._own = own
         self._shelf: Shelf | None = None
 
     def plan(self, options: Options) -> Plan:
@@ -139,6 +142,7 @@ class Engine:
             overrides=options.overrides,
             checks=self._checks,
             shelf=self._shelf,
+            own=self._own,
         )
 
     def begin(self, request: Request, plan: Plan, timeout: float) -> tuple[Call, Compiled]:
