@@ -23,6 +23,11 @@ __all__ = ["wrap"]
 
 Client = TypeVar("Client")
 SDKS: Final = ("openai", "anthropic")
+NOT_COPIED: Final = (  # of a client, what shapes its calls: openai 2's `copy` leaves it out
+    "_azure_deployment",
+    "_azure_endpoint",
+    "_strict_response_validation",
+)
 
 
 def wrap(
@@ -53,6 +58,9 @@ def wrap(
     wrapped: Client = client.copy(  # type: ignore[attr-defined]
         http_client=_with_door(http_client, door), max_retries=0
     )
+    for name in NOT_COPIED:
+        if name in vars(client):
+            setattr(wrapped, name, vars(client)[name])
     return wrapped
 
 
