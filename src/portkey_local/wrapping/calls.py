@@ -9,7 +9,8 @@ for the target "self"; other targets get neither credentials nor what looks like
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
@@ -19,7 +20,7 @@ from portkey_local.providers.sse import decode_json
 from portkey_local.providers.table import PROVIDERS
 from portkey_local.transports import DROPPED, parted
 
-__all__ = ["ENDPOINTS", "endpoint_of", "lives_at", "request_of"]
+__all__ = ["ENDPOINTS", "Parted", "endpoint_of", "lives_at", "part", "request_of"]
 
 ENDPOINTS: Final = (
     "/audio/speech",
@@ -50,19 +51,23 @@ KEPT_THERE: Final = (  # resources whose parts have names of endpoints: /threads
 )
 SECRETIVE: Final = re.compile(r"auth|cookie|credential|key|passw|secret|session|signature|token")
 OURS: Final = "x-portkey-"
+LENGTH: Final = (b"Content-Length", b"content-length")  # the only one that is new for every call
 AZURES_QUERY: Final = "api-version"
 
 
 @lru_cache(maxsize=1024)
-def endpoint_of(method: str, path: str) -> str | None:
+def endpoint_of(method: str, address: bytes) -> str | None:
     """Return the endpoint that a request is a model call to, or None where it is none.
 
-    >>> endpoint_of("POST", "/openai/deployments/gpt-4o/chat/completions")
+    `address` is the URL's path and query.
+
+    >>> endpoint_of("POST", b"/openai/deployments/gpt-4o/chat/completions?api-version=1")
     '/chat/completions'
-    >>> endpoint_of("POST", "/v1/threads/thread_1/messages")
+    >>> endpoint_of("POST", b"/v1/threads/thread_1/messages")
     """
     if method != "POST":
         return None
+    path = address.partition(b"?")[0].decode("ascii")
     found = next((endpoint for endpoint in ENDPOINTS if path.endswith(endpoint)), None)
     if found is None:
         return None
@@ -70,10 +75,9 @@ def endpoint_of(method: str, path: str) -> str | None:
     return None if any(f"{resource}/" in root for resource in KEPT_THERE) else found
 
 
-@lru_cache(maxsize=1024)
-def lives_at(origin: str, path: str, endpoint: str) -> bool:
+def lives_at(url: Any, endpoint: str) -> bool:
     """Whether a URL is an endpoint of a provider's in our table, at the provider's own address."""
-    return f"{origin}{path.removesuffix(endpoint)}" in _addresses()
+    return _address(url).partition("?")[0].removesuffix(endpoint) in _addresses()
 
 
 @lru_cache(maxsize=1)
@@ -81,15 +85,42 @@ def _addresses() -> frozenset[str]:
     return frozenset(row.base_url for row in PROVIDERS.values() if row.base_url is not None)
 
 
-def request_of(message: Any, content: bytes, endpoint: str) -> Request:
-    """Read a model call of an SDK's into a `Request`. Raises ValueError for an impossible header.
+@dataclass(frozen=True, slots=True)
+class Parted:
+    """A caller's headers: for any target, withheld, and as its own client sends them."""
 
-    `message` is a request of httpx's or httpx2's, `content` its body.
-    """
-    headers = {name.lower(): value for name, value in message.headers.items()}
+    passed: Mapping[str, str]
+    withheld: Mapping[str, str]
+    own: Mapping[str, str]
+
+
+def part(raw: tuple[tuple[bytes, bytes], ...]) -> Parted:
+    """Part the headers of a message as an SDK made it. Raises ValueError for impossible ones."""
+    headers: dict[str, str] = {}
+    for key, text in raw:
+        name, value = key.decode("latin-1").lower(), text.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
     passed, withheld = parted(headers)
     for name in [name for name in passed if SECRETIVE.search(name)]:
         withheld[name] = passed.pop(name)
+    own = {
+        name: value
+        for name, value in headers.items()
+        if name not in DROPPED and not name.startswith(OURS)
+    }
+    return Parted(passed, withheld, own)
+
+
+def request_of(
+    message: Any, content: bytes, endpoint: str, part: Callable[..., Parted] = part
+) -> Request:
+    """Read a model call of an SDK's into a `Request`. Raises ValueError for an impossible header.
+
+    `message` is a request of httpx's or httpx2's, `content` its body; `part` parts its headers, and
+    may remember those that it has parted.
+    """
+    sent = part(tuple(entry for entry in message.headers.raw if entry[0] not in LENGTH))
+    headers = sent.own
     body = _body(content, headers)
     accept = headers.get("accept", "application/json")
     return Request(
@@ -98,23 +129,18 @@ def request_of(message: Any, content: bytes, endpoint: str) -> Request:
         body=body,
         encoded=content if body is not None else None,
         content=None if body is not None or not content else content,
-        headers=passed,
-        withheld=withheld,
+        headers=sent.passed,
+        withheld=sent.withheld,
         query=_query(message.url.query.decode("ascii")),
         stream=bool(body and body.get("stream") is True),
         json_expected=accept.startswith(("application/json", "*/*")),
-        own=Sent(_address(message.url), dict(_of_the_message(headers.items()))),
+        own=Sent(_address(message.url), sent.own),
     )
 
 
 def _address(url: Any) -> str:
     """Return a URL as it is asked for: a name and password in it have become a header."""
     return f"{url.scheme}://{url.netloc.decode('ascii')}{url.raw_path.decode('ascii')}"
-
-
-def _of_the_message(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    """Return headers without those of the connection, and without ours."""
-    return (entry for entry in headers if entry[0] not in DROPPED and not entry[0].startswith(OURS))
 
 
 def _body(content: bytes, headers: Mapping[str, str]) -> Mapping[str, Any] | None:

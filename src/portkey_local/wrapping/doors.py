@@ -9,7 +9,7 @@ was made for it: its connections and its engine, and never the inner transport's
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
@@ -27,7 +27,7 @@ from portkey_local.transports import (
     wire_form,
 )
 from portkey_local.wire.contract import WireTimeout
-from portkey_local.wrapping.calls import endpoint_of, lives_at, request_of
+from portkey_local.wrapping.calls import endpoint_of, lives_at, part, request_of
 
 if TYPE_CHECKING:
     from portkey_local.compile import Compiled
@@ -51,15 +51,15 @@ class Door:
         super().__init__(driver, engine, plan, broken)  # type: ignore[call-arg]
         self._inner = inner
         self._anywhere = anywhere
+        # A client sends the same headers with every call; the cache goes when the door goes.
+        self._part = lru_cache(maxsize=64)(part)
 
     def is_routed(self, message: Any) -> bool:
         """Whether a request of the SDK's is a model call that the router may take."""
-        url = message.url
-        path = url.path
-        endpoint = endpoint_of(message.method, path)
+        endpoint = endpoint_of(message.method, message.url.raw_path)
         if endpoint is None or self._anywhere:
             return endpoint is not None
-        return lives_at(f"{url.scheme}://{url.netloc.decode('ascii')}", path, endpoint)
+        return lives_at(message.url, endpoint)
 
     def begin(self, message: Any, content: bytes) -> tuple[Call, Compiled]:
         """Return the call that a request is, and the router for it."""
@@ -68,7 +68,8 @@ class Door:
 
     def read(self, message: Any, content: bytes) -> Request:
         """Read a request that is routed."""
-        return request_of(message, content, endpoint_of(message.method, message.url.path) or "")
+        endpoint = endpoint_of(message.method, message.url.raw_path) or ""
+        return request_of(message, content, endpoint, self._part)
 
     def plan_of(self, message: Any) -> Plan:  # noqa: ARG002 - a door may look at it
         """Return how a request is routed."""
