@@ -60,7 +60,7 @@ def sync_door_of(given: Mapping[str, Any], making: Making) -> Any:
     """Return a synchronous door. Raises ConfigError."""
     refuse(given, ("wire",), "only asynchronous calls have a choice of wires")
     library = making.library
-    inner = making.inner or ways(library)(library.Client)
+    inner = making.inner or ways(library)()
     wire: Wire = GivenWire(inner) if making.through else CoreWire(given.get("connections"))
     return _door(sync_door(library, making.kind), SyncDriver(wire), given, making, inner)
 
@@ -68,7 +68,7 @@ def sync_door_of(given: Mapping[str, Any], making: Making) -> Any:
 def async_door_of(given: Mapping[str, Any], making: Making) -> Any:
     """Return an asynchronous door. Raises ConfigError."""
     library = making.library
-    inner = making.inner or async_ways(library)(library.AsyncClient)
+    inner = making.inner or async_ways(library)()
     wire: AsyncWire
     if making.through:
         wire = GivenAsyncWire(inner)

@@ -52,7 +52,7 @@ def wrap(
     through = not is_plain(http_client, library)
     if through:
         refuse(told, ("connections", "wire"), "the client has an HTTP client of its own")
-    inner = (async_ways if asynchronous else ways)(library)(lambda: http_client)
+    inner = (async_ways if asynchronous else ways)(library)(http_client)
     making = Making(library, inner, through, anywhere=True)
     door = (async_door_of if asynchronous else sync_door_of)(told, making)
     wrapped: Client = client.copy(  # type: ignore[attr-defined]

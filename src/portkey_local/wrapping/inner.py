@@ -1,7 +1,7 @@
 """The way a request goes that is not routed: as it would have gone without us.
 
 An HTTP client chooses a transport by the URL: a proxy's, or its own. `ways` makes those into one
-transport again. The client keeps them; closing it is its owner's business.
+transport again. A client that is given stays its owner's to close.
 """
 
 from __future__ import annotations
@@ -17,46 +17,50 @@ MADE_BY_SDK: Final = frozenset({"AsyncHttpxClientWrapper", "SyncHttpxClientWrapp
 
 
 @cache
-def ways(library: Any) -> Callable[[Callable[[], Any]], Any]:
+def ways(library: Any) -> Callable[..., Any]:
     """Return the class of a synchronous transport over a client's, for httpx or httpx2."""
 
     class Ways(library.BaseTransport):  # type: ignore[misc]
-        """Sends by the transports of the client that `make` returns, when first needed."""
+        """Sends by the transports of a client: one that is given, or its own, when first needed."""
 
-        def __init__(self, make: Callable[[], Any]) -> None:
-            self._make = make
-            self._client: Any = None
+        def __init__(self, client: Any = None) -> None:
+            self._client = client
+            self._is_own = client is None
 
         def handle_request(self, request: Any) -> Any:
             if self._client is None:
-                self._client = self._make()
+                self._client = library.Client()
             return self._client._transport_for_url(request.url).handle_request(request)
 
         def close(self) -> None:
-            """Leave the client open: it belongs to whoever made it."""
+            """Close the client, unless it was given."""
+            if self._is_own and self._client is not None:
+                self._client.close()
 
     return Ways
 
 
 @cache
-def async_ways(library: Any) -> Callable[[Callable[[], Any]], Any]:
+def async_ways(library: Any) -> Callable[..., Any]:
     """Return the class of an asynchronous transport over a client's, for httpx or httpx2."""
 
     class AsyncWays(library.AsyncBaseTransport):  # type: ignore[misc]
-        """Sends by the transports of the client that `make` returns, when first needed."""
+        """Sends by the transports of a client: one that is given, or its own, when first needed."""
 
-        def __init__(self, make: Callable[[], Any]) -> None:
-            self._make = make
-            self._client: Any = None
+        def __init__(self, client: Any = None) -> None:
+            self._client = client
+            self._is_own = client is None
 
         async def handle_async_request(self, request: Any) -> Any:
             if self._client is None:
-                self._client = self._make()
+                self._client = library.AsyncClient()
             transport = self._client._transport_for_url(request.url)
             return await transport.handle_async_request(request)
 
         async def aclose(self) -> None:
-            """Leave the client open: it belongs to whoever made it."""
+            """Close the client, unless it was given."""
+            if self._is_own and self._client is not None:
+                await self._client.aclose()
 
     return AsyncWays
 
