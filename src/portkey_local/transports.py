@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.engine import Engine, Plan, facts
 from portkey_local.model import Call, Failure, Fault, Outcome, Reply, Request, ServerEvent
+from portkey_local.providers.messages.front import MessagesDoor, is_messages
 from portkey_local.providers.openai import EVENT_STREAM, OpenAICodec, encode_json, redact
 from portkey_local.providers.sse import decode_json, sse_bytes
 
@@ -123,12 +124,16 @@ def response_headers(call: Call, outcome: Outcome) -> dict[str, str]:
 
 
 def retold(call: Call, reply: Reply) -> bool:
-    """Whether a reply is not in the vendor's own words, but in OpenAI's."""
-    if type(reply.target.codec) is OpenAICodec:
+    """Whether a reply is not in the vendor's own words, but in the caller's."""
+    door = reply.target.codec
+    codec = door.inner if isinstance(door, MessagesDoor) else door
+    if isinstance(codec, OpenAICodec):
         return False
     from portkey_local.providers.native import NativeCodec, translated
 
-    return isinstance(reply.target.codec, NativeCodec) and translated(call.request)
+    if isinstance(door, MessagesDoor) and door.translates(reply.target, call.request):
+        return True
+    return isinstance(codec, NativeCodec) and translated(call.request)
 
 
 def wire_form(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -143,6 +148,13 @@ def _bytes(value: str) -> bytes:
         return value.encode(errors="replace")
 
 
+def anthropic_body(failure: Failure) -> bytes:
+    """Return the body of a failure as an Anthropic client is to read it."""
+    from portkey_local.providers.messages.errors import failure_body
+
+    return failure_body(failure)
+
+
 def synthetic_body(failure: Failure) -> bytes:
     """Return the body of a failure that no provider answered, in the gateway's shapes."""
     if failure.fault is Fault.ROUTING:
@@ -152,8 +164,14 @@ def synthetic_body(failure: Failure) -> bytes:
     return json.dumps({"error": error}).encode()
 
 
-def has_answer(failure: Failure) -> bool:
-    """Whether a failure is shown as an HTTP answer: a provider's, routing's 400, a denial."""
+def has_answer(failure: Failure, path: str = "") -> bool:
+    """Whether a failure is shown as an HTTP answer: a provider's, routing's 400, a denial.
+
+    Anthropic's clients are also shown an error that a stream began with: their SDK knows it by its
+    status.
+    """
+    if failure.fault is Fault.ERROR_EVENT:
+        return is_messages(path)
     return failure.fault in (Fault.STATUS, Fault.ROUTING, Fault.GUARDRAIL, Fault.SIGN_IN)
 
 
@@ -188,7 +206,8 @@ class _Bridge:
 
     def response(self, call: Call, outcome: Outcome, stream: Any = None) -> Any:
         """Return the library's response, or raise its error for a failure without an answer."""
-        if isinstance(outcome, Failure) and not has_answer(outcome):
+        path = call.request.path
+        if isinstance(outcome, Failure) and not has_answer(outcome, path):
             raise self.error(call, outcome)
         headers = response_headers(call, outcome)
         extensions = {EXTENSION: (call, outcome), "http_version": b"HTTP/1.1"}
@@ -201,6 +220,9 @@ class _Bridge:
         if isinstance(outcome, Reply) and outcome.data is not None:
             # A codec that translates an answer leaves its bytes to whoever needs them.
             content = outcome.answer.content or encode_json(outcome.data)
+        elif isinstance(outcome, Failure) and is_messages(path):
+            content = anthropic_body(outcome)
+            headers["content-type"] = "application/json"
         elif outcome.answer is not None:
             content = outcome.answer.content
         else:
@@ -223,7 +245,7 @@ class _Bridge:
 
 def raw_of(stream: Any, event: ServerEvent) -> bytes:
     """Return an event's bytes; an error event's without the key that a provider may quote in it."""
-    raw = event.raw or sse_bytes(event.data)
+    raw = event.raw or sse_bytes(event.data, event.name)
     if type(event.data) is dict and event.data.get("error"):
         for secret in stream.target.secrets:
             raw = raw.replace(secret.encode(), b"[redacted]")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -11,13 +12,14 @@ from portkey_local.config import SECRET_FIELDS, VENDOR_FIELDS, Config
 from portkey_local.errors import ConfigError
 from portkey_local.model import EMPTY, Signer, Target
 from portkey_local.providers.languages import Settings, Spoken, WrongSetting, speak
+from portkey_local.providers.messages.front import MessagesDoor
 from portkey_local.providers.openai import OpenAICodec
 from portkey_local.providers.own import SELF, OwnCodec
 from portkey_local.providers.table import PROVIDERS, Provider
 from portkey_local.signing import NoCredentials, signer_of
 
-CODEC: Final = OpenAICodec()
-OPENAI_ITSELF: Final = OpenAICodec(own_fields=False)
+CODEC: Final = MessagesDoor(OpenAICodec())
+OPENAI_ITSELF: Final = MessagesDoor(OpenAICodec(own_fields=False))
 HEADER_FIELDS: Final[Mapping[str, str]] = {  # fields that go along as headers of these names
     "openai_organization": "openai-organization",
     "openai_project": "openai-project",
@@ -112,7 +114,8 @@ def _signer(node: Config, key: str | None, settings: Settings) -> Signer | None:
 
 def _spoken(row: Provider, settings: Settings) -> Spoken:
     if row.language is not None:
-        return speak(row.language, settings)
+        spoken = speak(row.language, settings)
+        return replace(spoken, codec=MessagesDoor(spoken.codec))
     url = settings.host()
     host = urlsplit(url).hostname or ""
     itself = host == "openai.com" or host.endswith(".openai.com")

@@ -54,7 +54,7 @@ class OpenAICodec:
 
     def __init__(self, *, own_fields: bool = True) -> None:
         """Say how a host takes fields that are not OpenAI's."""
-        self._own_fields = own_fields
+        self.own_fields = own_fields
 
     def encode(self, target: Target, request: Request) -> Packet | Failure:
         """Return the HTTP message for `request`, with the target's overrides and sign-in."""
@@ -67,7 +67,7 @@ class OpenAICodec:
             content = request.encoded
             if content is None or target.override:
                 content = encode_json(body)
-            if not self._own_fields and any(mark in content for mark in OWN_MARKS):
+            if not self.own_fields and any(mark in content for mark in OWN_MARKS):
                 content = encode_json(without_own_fields(body))
         elif content is not None and target.override:
             content = override_form(
@@ -225,12 +225,13 @@ def _status_failure(target: Target, answer: Answer, wall: float) -> Failure:
         Fault.STATUS,
         answer.status,
         f"HTTP {answer.status}",
-        _redacted(answer, target),
+        redacted(answer, target),
         retry_after=retry_after(answer.headers, wall),
     )
 
 
-def _redacted(answer: Answer, target: Target) -> Answer:
+def redacted(answer: Answer, target: Target) -> Answer:
+    """Return an answer without the target's secrets."""
     headers, content = answer.headers, answer.content
     for secret in target.secrets:
         content = content.replace(secret.encode(), b"[redacted]")

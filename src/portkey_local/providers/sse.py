@@ -169,10 +169,11 @@ def decode_json(payload: bytes) -> Any:
             raise ValueError(msg) from None
 
 
-def sse_bytes(data: Any) -> bytes:
-    """Return an event that has `data` as the bytes of a stream."""
+def sse_bytes(data: Any, name: str | None = None) -> bytes:
+    """Return an event that has `data`, and maybe a name, as the bytes of a stream."""
     text = data if data is DONE else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return b"data: " + text.encode() + b"\n\n"
+    head = b"" if name is None else b"event: " + name.encode() + b"\n"
+    return head + b"data: " + text.encode() + b"\n\n"
 
 
 def _fields(block: bytes) -> tuple[str | None, bytes]:

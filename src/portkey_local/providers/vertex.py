@@ -30,6 +30,7 @@ from portkey_local.model import (
 from portkey_local.providers.google import Gemini
 from portkey_local.providers.google.embeddings import options_of, texts_of
 from portkey_local.providers.languages import Settings, Spoken, WrongSetting
+from portkey_local.providers.messages.front import MESSAGES, is_messages
 from portkey_local.providers.native import (
     CHAT,
     EMBEDDINGS,
@@ -49,6 +50,9 @@ PROJECT: Final = ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "VERTEX_PROJECT_ID")
 REGION: Final = ("GOOGLE_CLOUD_LOCATION", "GOOGLE_CLOUD_REGION", "VERTEX_REGION")
 ANTHROPIC_VERSION: Final = "vertex-2023-10-16"
 BETA: Final = "anthropic-beta"
+CLAUDE: Final = "claude"
+MODELS: Final = "/publishers/anthropic/models"
+COUNT_TOKENS: Final = "/messages/count_tokens"
 OPEN_API: Final = "/endpoints/openapi"  # where Llama is spoken to in OpenAI's language
 
 
@@ -144,15 +148,41 @@ def _anthropic() -> Codec:
             method = "streamRawPredict" if body.get("stream") is True else "rawPredict"
             return replace(
                 asked,
-                path=f"/publishers/anthropic/models/{quote(model, safe='@')}:{method}",
+                path=f"{MODELS}/{quote(model, safe='@')}:{method}",
                 body={"anthropic_version": ANTHROPIC_VERSION, **told},
                 headers={**asked.headers, BETA: beta} if beta else asked.headers,
             )
 
         def native_reader(self, request: Request) -> EventReader:
-            return SseReader(terminal_needed=request.path.endswith("Predict"))
+            told = request.path.endswith("Predict") or request.path == MESSAGES
+            return SseReader(terminal_needed=told)
 
-    return NativeCodec(MessagesOnVertex())
+    return ClaudeOnVertex(MessagesOnVertex())
+
+
+class ClaudeOnVertex(NativeCodec):
+    """Claude at Vertex AI, in OpenAI's shape or in Anthropic's own."""
+
+    def encode(self, target: Target, request: Request) -> Packet | Failure:
+        """Return the HTTP message for `request`; one of the Messages API goes to its method."""
+        if not is_messages(request.path):
+            return super().encode(target, request)
+        body = merge(request.body or {}, target.override)
+        model = body.get("model")
+        if not isinstance(model, str):
+            return no_model(target)
+        name = publisher_of(model)[1]
+        told = {"anthropic_version": ANTHROPIC_VERSION, **body, "model": name}
+        if request.path == MESSAGES:
+            del told["model"]  # it stands in the path
+            method = "streamRawPredict" if request.stream else "rawPredict"
+            path = f"{MODELS}/{quote(name, safe='@')}:{method}"
+        elif request.path == COUNT_TOKENS:
+            path = f"{MODELS}/count-tokens:rawPredict"
+        else:
+            return unsupported(target, request.path)
+        moved = replace(request, path=path, query="", body=told, encoded=None)
+        return super().encode(replace(target, override=EMPTY), moved)
 
 
 def _features(told: Any) -> str:
@@ -204,10 +234,17 @@ class VertexCodec:
         self._beta = beta
         self._codecs: dict[str, Codec] = {"google": NativeCodec(GeminiOnVertex())}
 
-    def _codec(self, target: Target, request: Request) -> Codec:
+    def speaks_messages(self, target: Target, request: Request) -> bool:
+        """Whether the model that is asked for is Anthropic's."""
+        model = target.override.get("model") or (request.body or EMPTY).get("model")
+        return isinstance(model, str) and model.removeprefix("anthropic.").startswith(CLAUDE)
+
+    def codec_of(self, target: Target, request: Request) -> Codec:
         """Return the codec of the publisher that a request is meant for."""
         publisher = "google"
-        if request.body is not None and request.path in (CHAT, EMBEDDINGS):
+        if is_messages(request.path):
+            publisher = "anthropic"
+        elif request.body is not None and request.path in (CHAT, EMBEDDINGS):
             model = target.override.get("model") or request.body.get("model")
             publisher = publisher_of(str(model))[0]
         elif "/publishers/anthropic/" in request.path:
@@ -218,7 +255,7 @@ class VertexCodec:
 
     def encode(self, target: Target, request: Request) -> Packet | Failure:
         """Return the HTTP message for `request`."""
-        codec = self._codec(target, request)
+        codec = self.codec_of(target, request)
         if isinstance(codec, OpenAIOnVertex):
             model = merge(request.body or {}, target.override).get("model")
             if not isinstance(model, str):
@@ -232,7 +269,7 @@ class VertexCodec:
 
     def decode(self, target: Target, request: Request, answer: Answer, wall: float) -> Outcome:
         """Judge a whole answer."""
-        return self._codec(target, request).decode(target, request, answer, wall)
+        return self.codec_of(target, request).decode(target, request, answer, wall)
 
     def streams(self, request: Request, answer: Answer) -> bool:
         """Whether a 2xx answer is read event by event: all publishers tell it alike."""
@@ -240,7 +277,7 @@ class VertexCodec:
 
     def reader(self, target: Target, request: Request, wall: float) -> EventReader:
         """Return a fresh parser for one stream."""
-        return self._codec(target, request).reader(target, request, wall)
+        return self.codec_of(target, request).reader(target, request, wall)
 
     def judge_first(self, target: Target, answer: Answer, event: ServerEvent) -> Failure | None:
         """Return a failure when a stream's first event is an error, or says nothing at all."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import openai
 import pytest
+from tests.providers.anthropic.replies import streamed
+from tests.providers.messages.doors import door
 
 from portkey_local import ConfigError, Portkey
 from portkey_local.providers.languages import Settings, WrongSetting
@@ -14,6 +16,7 @@ from portkey_local.providers.vertex import publisher_of, speak
 from portkey_local.testing import Step, chat, chat_stream
 
 TOKEN = "ya29.ready-token"
+SSE = "text/event-stream"
 MESSAGES = [{"role": "user", "content": "hi"}]
 BASE = "/projects/p/locations/europe-west4"
 GEMINI = {"candidates": [{"content": {"parts": [{"text": "hello"}]}, "finishReason": "STOP"}]}
@@ -266,3 +269,46 @@ def test_a_target_without_a_project_is_refused(provider, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ConfigError, match="vertex_project_id"):
         Portkey(config={"provider": "vertex-ai", "api_key": TOKEN})
+
+
+# ------------------------------------------------------------------------- the Messages API itself
+
+
+def test_a_messages_request_for_a_claude_is_said_as_it_is_at_its_method(provider):
+    stream = Step(body=streamed(CLAUDE), content_type=SSE)
+    steps = iter([Step(json=CLAUDE), stream, Step(json={"input_tokens": 7})])
+    provider.reset(lambda _: next(steps))
+    ask: dict[str, Any] = {"max_tokens": 9, "messages": MESSAGES}
+    fields = {"vertex_project_id": "p", "vertex_region": "europe-west4"}
+    config = {"provider": "vertex-ai", "api_key": TOKEN, "custom_host": provider.url, **fields}
+    with door(config) as anthropic:
+        message = anthropic.messages.create(model="anthropic.claude-sonnet-4@20250514", **ask)
+        with anthropic.messages.stream(model="claude-sonnet-4@20250514", **ask) as stream:
+            assert stream.get_final_text() == message.content[0].text
+        told = anthropic.messages.count_tokens(model="claude-sonnet-4", messages=MESSAGES)
+    assert told.input_tokens == 7
+    models = f"{BASE}/publishers/anthropic/models"
+    assert [request.path for request in provider.received] == [
+        f"{models}/claude-sonnet-4@20250514:rawPredict",
+        f"{models}/claude-sonnet-4@20250514:streamRawPredict",
+        f"{models}/count-tokens:rawPredict",
+    ]
+    plain, _, counted = (request.json for request in provider.received)
+    assert plain == {"anthropic_version": "vertex-2023-10-16", **ask}
+    assert counted["model"] == "claude-sonnet-4"
+
+
+def test_a_messages_request_for_another_s_model_is_translated(provider):
+    steps = iter([Step(json=GEMINI), chat("hello")])
+    provider.reset(lambda _: next(steps))
+    fields = {"vertex_project_id": "p", "vertex_region": "europe-west4"}
+    config = {"provider": "vertex-ai", "api_key": TOKEN, "custom_host": provider.url, **fields}
+    with door(config) as anthropic:
+        for model in ("gemini-2.5-flash", "meta.llama-4"):
+            message = anthropic.messages.create(model=model, max_tokens=9, messages=MESSAGES)
+            assert [block.to_dict() for block in message.content] == [
+                {"type": "text", "text": "hello"}
+            ]
+    google, meta = provider.received
+    assert google.path.endswith("/publishers/google/models/gemini-2.5-flash:generateContent")
+    assert meta.json == {"model": "meta/llama-4", "max_tokens": 9, "messages": MESSAGES}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from portkey_local.model import EventReader, Request
+from portkey_local.model import EventReader, Request, Target
 from portkey_local.providers.anthropic.answer import completion
 from portkey_local.providers.anthropic.errors import rate_limits, told_error
 from portkey_local.providers.anthropic.request import message_request
@@ -85,4 +85,12 @@ class Messages:
         return SseReader(terminal_needed=request.path.startswith("/messages"))
 
 
-CODEC: Final = NativeCodec(Messages())
+class MessagesCodec(NativeCodec):
+    """Speaks Messages: what is said in it goes out as it is."""
+
+    def speaks_messages(self, target: Target, request: Request) -> bool:
+        """Say that every Messages request is understood here."""
+        return True
+
+
+CODEC: Final = MessagesCodec(Messages())
