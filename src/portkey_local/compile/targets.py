@@ -20,6 +20,7 @@ from portkey_local.signing import NoCredentials, signer_of
 
 CODEC: Final = MessagesDoor(OpenAICodec())
 OPENAI_ITSELF: Final = MessagesDoor(OpenAICodec(own_fields=False))
+OWN: Final = MessagesDoor(OwnCodec())
 HEADER_FIELDS: Final[Mapping[str, str]] = {  # fields that go along as headers of these names
     "openai_organization": "openai-organization",
     "openai_project": "openai-project",
@@ -49,7 +50,7 @@ def own_target(node: Config, path: str) -> Target:
         path=path,
         provider=SELF,
         url="",  # each request says where it goes
-        codec=OwnCodec(),
+        codec=OWN,
         override=_override(node, path),
         idle_timeout=node.stream_idle_timeout / 1000 or float("inf"),
         strict=node.strict_open_ai_compliance,

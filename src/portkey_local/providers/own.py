@@ -50,6 +50,10 @@ class OwnCodec(OpenAICodec):
         url = _deployed(own.url, request, target)
         return Packet(request.method, url, own.headers, _content(target, request), idle)
 
+    def speaks_messages(self, target: Target, request: Request) -> bool:
+        """Say that whoever asks for messages by a client of his own has a host that knows them."""
+        return True
+
     def reader(self, target: Target, request: Request, wall: float) -> SseReader:
         """Return a fresh parser for one stream of OpenAI's or Anthropic's."""
         if request.path.startswith(TERMINAL_NEEDED):

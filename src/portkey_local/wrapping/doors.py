@@ -17,6 +17,7 @@ import anyio
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.engine import Engine, Plan
 from portkey_local.model import Call, Failure, Fault, Outcome, Request
+from portkey_local.providers.messages.front import is_messages
 from portkey_local.providers.openai import EVENT_STREAM
 from portkey_local.providers.sse import sse_bytes
 from portkey_local.transports import (
@@ -78,12 +79,21 @@ class Door:
 
     def response(self, call: Call, outcome: Outcome, stream: Any = None) -> Any:
         """Return the library's response; an error event is a stream, for the SDK to read."""
-        if not isinstance(outcome, Failure) or outcome.fault is not Fault.ERROR_EVENT:
+        content = _first_event(call, outcome) if isinstance(outcome, Failure) else None
+        if content is None:
             return super().response(call, outcome, stream)  # type: ignore[misc]
         headers = {**response_headers(call, outcome), "content-type": EVENT_STREAM}
-        raw = outcome.answer.content if outcome.answer is not None else b""
-        content = raw or sse_bytes({"error": outcome.error})
         return self._library.Response(200, headers=wire_form(headers), content=content)
+
+
+def _first_event(call: Call, failure: Failure) -> bytes | None:
+    """Return the error event that a stream began with; None for what is told by a status."""
+    if failure.fault is not Fault.ERROR_EVENT:
+        return None
+    raw = failure.answer.content if failure.answer is not None else b""
+    if raw or is_messages(call.request.path):
+        return raw or None
+    return sse_bytes({"error": failure.error})
 
 
 def _broken_stream(library: Any, events: Any, error: StreamBroken) -> Exception:
