@@ -22,8 +22,18 @@ if TYPE_CHECKING:
     from portkey_local.hooks import CheckContext, CheckResult
     from portkey_local.model import Event
     from portkey_local.wire.settings import Connections
+    from portkey_local.wrapping import (
+        PORTKEY_GATEWAY_URL,
+        async_http_client,
+        async_transport,
+        createHeaders,
+        http_client,
+        transport,
+        wrap,
+    )
 
 __all__ = [
+    "PORTKEY_GATEWAY_URL",
     "AsyncPortkey",
     "CheckContext",
     "CheckResult",
@@ -37,6 +47,12 @@ __all__ = [
     "MemoryCache",
     "Portkey",
     "StreamInterrupted",
+    "async_http_client",
+    "async_transport",
+    "createHeaders",
+    "http_client",
+    "transport",
+    "wrap",
 ]
 
 _HOMES = {
@@ -51,8 +67,15 @@ _HOMES = {
     "GuardrailDenied": "portkey_local.client",
     "HostedOnlyError": "portkey_local.client",
     "MemoryCache": "portkey_local.caches.memory",
+    "PORTKEY_GATEWAY_URL": "portkey_local.wrapping",
     "Portkey": "portkey_local.client",
     "StreamInterrupted": "portkey_local.client",
+    "async_http_client": "portkey_local.wrapping",
+    "async_transport": "portkey_local.wrapping",
+    "createHeaders": "portkey_local.wrapping",
+    "http_client": "portkey_local.wrapping",
+    "transport": "portkey_local.wrapping",
+    "wrap": "portkey_local.wrapping",
 }
 
 

@@ -87,13 +87,15 @@ class Engine:
         cache_owned: bool = True,
         embedder: Embedder | None = None,
         judges: Judges | None = None,
+        own: bool = False,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """Take what every call of the client uses; without a `cache` it has one in memory.
 
         A cache that is not owned is somebody else's to close. `embedder` and `judges` are for
-        semantic caches.
+        semantic caches. `own`: the caller's own client makes the requests, so a target may be
+        "self".
         """
         self.vault = vault
         self.closed = False
@@ -107,6 +109,7 @@ class Engine:
         self._cache = cache
         self._cache_owned = cache_owned
         self._semantic = (embedder, judges, bodies)
+        self._own = own
         self._shelf: Shelf | None = None
 
     def plan(self, options: Options) -> Plan:
@@ -141,6 +144,7 @@ class Engine:
             overrides=options.overrides,
             checks=self._checks,
             shelf=self._shelved(),
+            own=self._own,
         )
 
     def _shelved(self) -> Shelf:

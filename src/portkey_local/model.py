@@ -38,6 +38,14 @@ class Rng(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as a client of the caller's own wants to send it: the whole URL, all headers."""
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One request in OpenAI's shape, before any target has seen it.
 
@@ -45,7 +53,8 @@ class Request:
     bytes of any other body (multipart, raw).
     `path` starts below the API root (`/chat/completions`); `query` has no question mark.
     `headers` go along to any provider, `withheld` only to a target that forwards them by name.
-    `json_expected` is true where the answer must be JSON.
+    `json_expected` is true where the answer must be JSON. `own` is what a target "self" sends:
+    the message of a caller's own client.
     """
 
     method: str
@@ -58,6 +67,7 @@ class Request:
     query: str = ""
     stream: bool = False
     json_expected: bool = True
+    own: Sent | None = None
 
 
 def merge(body: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

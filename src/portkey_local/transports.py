@@ -228,8 +228,10 @@ class _Bridge:
         else:
             content = synthetic_body(outcome)
             headers["content-type"] = "application/json"
+        headers["content-length"] = str(len(content))
+        stream = self._library.ByteStream(content)  # as it is; `content=` would look for a charset
         return self._library.Response(
-            outcome.status, headers=wire_form(headers), content=content, extensions=extensions
+            outcome.status, headers=wire_form(headers), stream=stream, extensions=extensions
         )
 
     def error(self, call: Call, failure: Failure) -> Exception:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from portkey_local.model import Request
+from portkey_local.model import Request, Sent
 
 __all__ = [
     "CONVERTED",
@@ -49,6 +49,7 @@ NOT_HEARD: Final = frozenset(  # headers that no provider's answer depends on
         "x-request-id",
     }
 )
+SDK_PREFIX: Final = "x-stainless-"  # headers that tell how often, and by which SDK, it was asked
 NEVER_ALIKE: Final = frozenset({"x-portkey-trace-id"})  # forwarded, but new for every call
 ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
@@ -118,4 +119,14 @@ def told_apart(
         for name in forward
         if name in request.withheld and name not in NEVER_ALIKE
     ]
-    return [namespace, sorted(headers), forwarded, facts]
+    own = [] if request.own is None else [_told_by(request.own)]
+    return [namespace, sorted(headers), forwarded, facts, *own]
+
+
+def _told_by(own: Sent) -> list[Any]:
+    """Return what tells two requests of a caller's own client apart: where to, and as whom."""
+    headers = own.headers.items()
+    heard = [
+        entry for entry in headers if entry[0] not in NOT_HEARD and entry[0][:12] != SDK_PREFIX
+    ]
+    return [own.url, sorted(heard)]

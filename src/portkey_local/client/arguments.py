@@ -253,7 +253,7 @@ def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
             merged.pop(name, None)
         if "config" not in new and old.get("config") is not None:
             merged["config"] = _single(old["config"])
-    elif new.get("config") is not None and _names_targets(new["config"]):
+    elif new.get("config") is not None and names_targets(new["config"]):
         for name in (target | own) - new.keys():
             merged.pop(name, None)
     return merged
@@ -266,7 +266,8 @@ def _fields(config: Any) -> dict[str, Any]:
     return load(config, configs_dir=configs_dir(), quiet=True).model_dump(exclude_unset=True)
 
 
-def _names_targets(config: Any) -> bool:
+def names_targets(config: Any) -> bool:
+    """Whether a config says by itself who is asked. Raises ConfigError."""
     return bool(_fields(config).keys() & {"provider", "virtual_key", "targets"})
 
 

@@ -19,6 +19,7 @@ from openai._constants import OVERRIDE_CAST_TO_HEADER, RAW_RESPONSE_HEADER
 
 from portkey_local.client import arguments
 from portkey_local.client.arguments import Changes
+from portkey_local.client.engines import engine_of
 from portkey_local.client.failures import DENIED, denied, exception, told
 from portkey_local.client.hosted import INSTEAD, HostedOnly
 from portkey_local.client.router import RouterView
@@ -44,23 +45,8 @@ class Routed:
 
     def _begin(self, given: Mapping[str, Any]) -> None:
         """Read the arguments and compile the config, before anything is built."""
-        from portkey_local.credentials import Vault  # and with it pydantic's models: slow to make
-
         self._given = arguments.checked(given)
-        own = {
-            name: self._given[name]
-            for name in ("on_event", "event_log", "rng", "checks")
-            if self._given.get(name) is not None
-        }
-        vault = Vault(virtual_keys=self._given.get("virtual_keys") or {})
-        cache = arguments.cache(self._given)
-        bodies = self._given.get("debug") is True
-        owned = self._given.get("cache") is None
-        own |= {
-            "embedder": self._given.get("cache_embedder"),
-            "judges": arguments.judges(self._given),
-        }
-        self._engine = Engine(vault=vault, bodies=bodies, cache=cache, cache_owned=owned, **own)
+        self._engine = engine_of(self._given)
         self._plan = self._engine.plan(arguments.options(self._given))
 
     def _sdk_arguments(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from portkey_local.compile.groups import (
 )
 from portkey_local.compile.guards import Guards, Own, guards_of
 from portkey_local.compile.problems import Problems
-from portkey_local.compile.targets import target_of
+from portkey_local.compile.targets import own_target, target_of
 from portkey_local.compile.tree import Builder, Leaf
 from portkey_local.config import (
     VENDOR_FIELDS,
@@ -36,11 +36,16 @@ from portkey_local.model import EMPTY, Call, Failure, Fault, Outcome, Target
 from portkey_local.policies.breaker import Breaker
 from portkey_local.policies.shelf import Shelf
 from portkey_local.providers.openai import MODEL_NEEDED, no_model
+from portkey_local.providers.own import SELF
 from portkey_local.providers.table import CLOSED, PROVIDERS, nearest, readers_of
 
 __all__ = ["NO_TARGET", "Compiled", "Nowhere", "compile_config", "slug_of"]
 
 NO_TARGET = "No target: give the client provider=, virtual_key= or config="
+NOBODY = (
+    "'self' is the client given to portkey_local.wrap, or the SDK behind portkey_local.transport; "
+    "here there is none, so name a provider"
+)
 SAID = frozenset({"x-portkey-trace-id", "x-portkey-metadata"})
 
 
@@ -90,12 +95,15 @@ def compile_config(
     overrides: Mapping[str, Any] = EMPTY,
     checks: Own = EMPTY,
     shelf: Shelf | None = None,
+    own: bool = False,
 ) -> Compiled:
     """Compile a config (dict, JSON text, file, or id), or the `defaults` alone when there is none.
 
     `defaults` fill a config that names neither a provider nor targets; `overrides` beat every
     target's own fields; `checks` are the caller's own, by name; `shelf` is where its caches keep
-    answers, else memory of its own. Raises ConfigError, with every problem that can be found.
+    answers, else memory of its own; `own` lets a target be "self", the caller's own client, which
+    is then the target where none is named. Raises ConfigError, with every problem that can be
+    found.
     """
     examined = examine({} if source is None else source, configs_dir=configs_dir())
     problems = Problems(
@@ -110,6 +118,8 @@ def compile_config(
     if not _names_target(config):
         names = (defaults.keys() & told.model_fields_set) - config.model_fields_set
         config = config.model_copy(update={name: getattr(told, name) for name in names})
+        if own and not _names_target(config):
+            config = config.model_copy(update={"provider": SELF})
         if not _names_target(config):
             problems.refuse()
             return Compiled(Nowhere(), None, (), model_needed=False)
@@ -117,12 +127,15 @@ def compile_config(
         names_told = ", ".join(sorted(defaults))
         warn(f"{names_told}: ignored, because the config names its own targets")
     beating = {name: getattr(told, name) for name in overrides if name in told.model_fields_set}
-    config, made = _leaves_made(config, vault or Vault(), beating, checks, problems)
+    stage = _Leaves(vault or Vault(), beating, checks, problems, own=own)
+    config, made = stage.made(config)
     groups = groups_made(config, beating, checks, problems)
     problems.refuse()
     shelf = Shelf(MemoryCache()) if shelf is None else shelf
     built = Builder(made, groups, shelf, checks).build(config, "config")
     model_needed = any(not target.override.get("model") for target in built.targets)
+    if any(target.provider == SELF for target in built.targets):
+        model_needed = False  # whether there must be a model is between that client and its host
     tells = any(SAID.intersection(target.forward) for target in built.targets)
     caches = has_cache(config)
     return Compiled(
@@ -144,34 +157,54 @@ def _told(arguments: Mapping[str, Any]) -> Config:
     raise ConfigError(*problems[0], *problems[1:])
 
 
-def _leaves_made(
-    config: Config, vault: Vault, beating: Mapping[str, Any], checks: Own, problems: Problems
-) -> tuple[Config, dict[str, Leaf]]:
-    """Return the config with complete leaves, and what each was made into; note all problems."""
-    problems.add(provider_problems(config, known=PROVIDERS, closed=CLOSED, nearest=nearest))
-    wrong: set[str] = set()
-    models = {path: leaf.override_params.get("model") for path, leaf in leaves(inherit(config))}
+@dataclass(frozen=True, slots=True)
+class _Leaves:
+    """The stage that makes targets of leaves; `own` is whether one may be "self"."""
 
-    def described(leaf: Config, path: str) -> Config:
-        return vault.described(_by_slug(leaf, models[path]), path)
+    vault: Vault
+    beating: Mapping[str, Any]
+    checks: Own
+    problems: Problems
+    own: bool
 
-    config = inherit(_each_leaf(config, described, wrong, problems))
-    sheltered = frozenset(below_caches(config))
-    problems.add(provider_problems(config, known=PROVIDERS, closed=CLOSED, nearest=nearest))
-    made: dict[str, Leaf] = {}
+    def made(self, config: Config) -> tuple[Config, dict[str, Leaf]]:
+        """Return the config with complete leaves, and what each was made into; note all
+        problems.
+        """
+        self._check_providers(config)
+        wrong: set[str] = set()
+        models = {path: leaf.override_params.get("model") for path, leaf in leaves(inherit(config))}
 
-    def finished(leaf: Config, path: str) -> Config:
-        leaf = beaten(leaf, path, beating, BEFORE_CACHES if path in sheltered else frozenset())
-        guards: Guards = ((), ())
-        with problems.gathering():
-            guards = guards_of(leaf, path, checks)
-        leaf = vault.signed(leaf, path)
-        if leaf.provider in PROVIDERS:
-            _remark_on_fields(leaf, path)
-            made[path] = Leaf(target_of(leaf, path, vault.environment), *guards)
-        return leaf
+        def described(leaf: Config, path: str) -> Config:
+            if leaf.provider == SELF and not self.own:
+                raise ConfigError(f"{path}.provider", NOBODY)
+            return self.vault.described(_by_slug(leaf, models[path]), path)
 
-    return _each_leaf(config, finished, wrong, problems), made
+        config = inherit(_each_leaf(config, described, wrong, self.problems))
+        sheltered = frozenset(below_caches(config))
+        self._check_providers(config)
+        made: dict[str, Leaf] = {}
+
+        def finished(leaf: Config, path: str) -> Config:
+            without = BEFORE_CACHES if path in sheltered else frozenset()
+            leaf = beaten(leaf, path, self.beating, without)
+            guards: Guards = ((), ())
+            with self.problems.gathering():
+                guards = guards_of(leaf, path, self.checks)
+            leaf = self.vault.signed(leaf, path)
+            if leaf.provider == SELF:
+                made[path] = Leaf(own_target(leaf, path), *guards)
+            elif leaf.provider in PROVIDERS:
+                _remark_on_fields(leaf, path)
+                made[path] = Leaf(target_of(leaf, path, self.vault.environment), *guards)
+            return leaf
+
+        return _each_leaf(config, finished, wrong, self.problems), made
+
+    def _check_providers(self, config: Config) -> None:
+        known = {*PROVIDERS, SELF}
+        found = provider_problems(config, known=known, closed=CLOSED, nearest=nearest)
+        self.problems.add(found)
 
 
 def _remark_on_fields(leaf: Config, path: str) -> None:

@@ -14,11 +14,13 @@ from portkey_local.model import EMPTY, Signer, Target
 from portkey_local.providers.languages import Settings, Spoken, WrongSetting, speak
 from portkey_local.providers.messages.front import MessagesDoor
 from portkey_local.providers.openai import OpenAICodec
+from portkey_local.providers.own import SELF, OwnCodec
 from portkey_local.providers.table import PROVIDERS, Provider
 from portkey_local.signing import NoCredentials, signer_of
 
 CODEC: Final = MessagesDoor(OpenAICodec())
 OPENAI_ITSELF: Final = MessagesDoor(OpenAICodec(own_fields=False))
+OWN: Final = MessagesDoor(OwnCodec())
 HEADER_FIELDS: Final[Mapping[str, str]] = {  # fields that go along as headers of these names
     "openai_organization": "openai-organization",
     "openai_project": "openai-project",
@@ -39,14 +41,36 @@ PLACE: Final = re.compile(r"[A-Za-z0-9._-]+")  # it becomes part of a host or a 
 SECRET_LENGTH: Final = 8  # a shorter key ("none", "EMPTY") is no secret, and stands in many a text
 
 
+def own_target(node: Config, path: str) -> Target:
+    """Return the target that stands for the caller's own client. Raises ConfigError."""
+    for name in sorted(node.model_fields_set & (VENDOR_FIELDS | {"api_key", "custom_host"})):
+        message = "has no meaning for 'self', which is sent as the caller's own client sends it"
+        raise ConfigError(f"{path}.{name}", message)
+    return Target(
+        path=path,
+        provider=SELF,
+        url="",  # each request says where it goes
+        codec=OWN,
+        override=_override(node, path),
+        idle_timeout=node.stream_idle_timeout / 1000 or float("inf"),
+        strict=node.strict_open_ai_compliance,
+        strict_params=node.strict_params,
+    )
+
+
+def _override(node: Config, path: str) -> Mapping[str, Any]:
+    if "stream" in node.override_params:
+        message = "whether an answer is streamed is the caller's choice; leave it out"
+        raise ConfigError(f"{path}.override_params.stream", message)
+    return node.override_params
+
+
 def target_of(node: Config, path: str, environment: Mapping[str, str] = EMPTY) -> Target:
     """Return the target of a leaf whose provider is known. Raises ConfigError."""
     provider = node.provider or ""
     row = PROVIDERS[provider]
     key = _checked_key(node.api_key, path)
-    if "stream" in node.override_params:
-        message = "whether an answer is streamed is the caller's choice; leave it out"
-        raise ConfigError(f"{path}.override_params.stream", message)
+    override = _override(node, path)
     settings = Settings(
         provider,
         row.url(node.custom_host),
@@ -72,7 +96,7 @@ def target_of(node: Config, path: str, environment: Mapping[str, str] = EMPTY) -
         codec=spoken.codec,
         headers=headers,
         secrets=_secrets(key, settings.fields, spoken.headers),
-        override=node.override_params,
+        override=override,
         idle_timeout=node.stream_idle_timeout / 1000 or float("inf"),
         forward=tuple(name.lower() for name in node.forward_headers or ()),
         strict=node.strict_open_ai_compliance,

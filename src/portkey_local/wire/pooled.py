@@ -15,6 +15,7 @@ import anyio
 from portkey_local.model import Packet
 from portkey_local.wire.contract import WireTimeout
 from portkey_local.wire.decoding import Coded
+from portkey_local.wire.heads import wire_headers
 from portkey_local.wire.settings import Connections, core_library
 from portkey_local.wire.sync import (
     make_pool,
@@ -22,7 +23,6 @@ from portkey_local.wire.sync import (
     spoilt,
     target_of,
     translated,
-    wire_headers,
 )
 
 T = TypeVar("T")

@@ -19,7 +19,8 @@ from typing import Any
 
 from portkey_local.model import Packet
 from portkey_local.wire.contract import WireError, WireTimeout
-from portkey_local.wire.decoding import ACCEPTED, Coded
+from portkey_local.wire.decoding import Coded
+from portkey_local.wire.heads import Heads
 from portkey_local.wire.settings import Connections, core_library, http_library, prepare
 
 MUCH = 2**16  # bytes of a request that are held back at most
@@ -142,6 +143,7 @@ class CoreWire:
         self._owner = os.getpid()
         self._pools: dict[tuple[bool, str | None], Any] = {}
         self._routes: dict[str, Any] = {}
+        self._heads = Heads()
 
     def open(self, packet: Packet, deadline: float) -> CoreResponse:
         """Send a request; return when the head of the answer is in."""
@@ -152,12 +154,12 @@ class CoreWire:
         request = core_library().Request(
             packet.method,
             url,
-            headers=wire_headers(packet, host),
             content=packet.content or b"",
             extensions={
                 "timeout": {"connect": self._settings.connect_timeout, "pool": _pool_wait(deadline)}
             },
         )
+        request.headers = self._heads.of(packet, host)
         try:
             response = pool.handle_request(request)
         except Exception as error:
@@ -237,17 +239,6 @@ def http_url(url: str) -> Any:
     return core_library().URL(
         scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path
     )
-
-
-def wire_headers(packet: Packet, host: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the headers as they go out, with the framing that httpcore leaves to its caller."""
-    headers = [(b"Host", host), (b"Accept-Encoding", ACCEPTED.encode())]
-    headers += [
-        (name.encode("latin-1"), value.encode("latin-1")) for name, value in packet.headers.items()
-    ]
-    if packet.content is not None or packet.method in ("POST", "PUT", "PATCH"):
-        headers.append((b"Content-Length", b"%d" % len(packet.content or b"")))
-    return headers
 
 
 def pool_options(settings: Connections, *, secure: bool, backend: Any) -> dict[str, Any]:
