@@ -14,7 +14,7 @@ import anyio
 from portkey_local.drivers import notes
 from portkey_local.drivers.beside import Tasks
 from portkey_local.drivers.shelving import landed, looked_up, looked_up_aside, ready, stored
-from portkey_local.drivers.streams import AsyncEventStream, AsyncGatheredStream, StreamBroken
+from portkey_local.drivers.streams import AsyncEventStream, AsyncGatheredStream, gathered
 from portkey_local.drivers.taping import AsyncTapedStream
 from portkey_local.effects import (
     Beside,
@@ -42,6 +42,7 @@ class AsyncDriver:
     """Runs routes over a wire; one wire for each event loop's library."""
 
     clock = staticmethod(time.monotonic)
+    _gather = staticmethod(gathered)
 
     def __init__(
         self,
@@ -120,17 +121,6 @@ class AsyncDriver:
             case _:
                 assert_never(effect)
         return None
-
-    async def _gather(self, call: Call, reply: Reply) -> Outcome:
-        try:
-            events = [event async for event in reply.stream]
-        except StreamBroken as error:
-            return notes.broken_off(reply.target, error)
-        if reply.stream.failed:
-            return notes.broken_off(reply.target, StreamBroken("an error event came"))
-        stream = AsyncGatheredStream(call, reply.target, reply.answer, events)
-        blocked = reply.stream.blocked
-        return Reply(reply.target, reply.answer, events, stream, reply.retries, blocked)
 
     async def _fetch(self, packet: Packet, seconds: float) -> Answer | Failure:
         deadline = self.clock() + seconds
