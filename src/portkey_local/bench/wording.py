@@ -17,6 +17,7 @@ __all__ = [
     "number",
     "relative_of",
     "seconds",
+    "tick",
     "value_of",
 ]
 
@@ -138,3 +139,16 @@ def seconds(value: float) -> str:
 def money(value: float) -> str:
     """Write dollars: cents from one dollar down to ten, three digits below."""
     return f"${value:,.2f}" if value >= 1 or not value else f"${value:.3g}"
+
+
+def tick(name: str, value: float) -> str:
+    """Write a metric's round value at an axis."""
+    match METRICS[name].unit:
+        case "share":
+            return f"{value * PERCENT:.6g} %"
+        case "seconds":
+            return seconds(value)
+        case "dollars":
+            return money(value)
+        case _:
+            return f"{value:.6g}"

@@ -26,14 +26,14 @@ TITLE: Final = "Which config to ship"
 METHOD: Final = """
 <h3>How to read this</h3>
 <p class="note">The configs were run by the library's own router, in virtual time, over modelled
-providers. All of them met the same calls, the same weather and the same luck, so differences are
-the configs'. ± is half of a 95 % interval: of shares, costs and attempts by the means of 30 batches of
+providers. All met the same calls, the same weather and the same luck, so differences are the
+configs'. ± is half of a 95 % interval: of shares, costs and attempts by the means of 30 batches of
 consecutive calls (Student's t), of percentiles by resampling those batches (expanded percentile
-bootstrap). A difference is called one only where its own interval, at 99 % and over paired batches,
-leaves zero out. Percentiles are those of calls that got an answer; the curves count all calls. In
-time means answered, and not wrongly by a cache, within the deadline. Intervals speak of other
-stretches of this same traffic and weather; they do not say how well the models of the providers fit
-yours.</p>
+bootstrap). A difference is called one only where its own interval, at 99 % and over paired
+batches, leaves zero out. Percentiles are those of calls that got an answer; the curves count all
+calls. In time means answered, and not wrongly by a cache, within the deadline. Intervals speak of
+other stretches of this same traffic and weather; they do not say how well the models of the
+providers fit yours.</p>
 """
 
 
@@ -133,7 +133,7 @@ def _plots(comparison: Comparison) -> Iterable[str]:
         " a dot is the p99 of the answered calls with its interval.",
     )
     spots = [
-        Spot(each.name, each.figures["cost"], each.figures["p99"], slot)
+        Spot(each.name, each.figures["cost"], each.figures["p99"], slot % 8)
         for slot, each in enumerate(comparison.results)
     ]
     yield figure_of(

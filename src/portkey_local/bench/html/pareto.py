@@ -1,4 +1,4 @@
-"""What speed costs: each config at its price and its 99th percentile, and which none outdoes."""
+"""Two figures against each other, as cost against p99: each config, and which none outdoes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,24 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from portkey_local.bench.front import pareto_front
 from portkey_local.bench.html.scales import Scale, linear
-from portkey_local.bench.html.svg import circle, drawing, element, line, path, spread, text, tip
+from portkey_local.bench.html.svg import (
+    Point,
+    circle,
+    drawing,
+    element,
+    line,
+    path,
+    spread,
+    text,
+    tip,
+)
 from portkey_local.bench.intervals import Estimate
-from portkey_local.bench.wording import figure, money, seconds
+from portkey_local.bench.metrics import METRICS
+from portkey_local.bench.wording import figure, tick
 
-__all__ = ["Spot", "frontier", "pareto_plot"]
+__all__ = ["Spot", "pareto_plot"]
 
 WIDTH, HEIGHT = 560, 372
 LEFT, RIGHT, TOP, BOTTOM = 58, 548, 14, 332
@@ -23,44 +35,60 @@ MARGIN: Final = 0.08
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A config's place: its cost of 1,000 calls and its 99th percentile, both with intervals."""
+    """A config's place: its estimates across and up; without a `slot` it is one of a crowd."""
 
     name: str
-    cost: Estimate
-    p99: Estimate
-    slot: int | None = 0
-    marked: bool = True
+    across: Estimate
+    up: Estimate
+    slot: int | None = None
 
 
-def frontier(spots: Sequence[Spot]) -> list[Spot]:
-    """Return the spots that no other is both cheaper and faster than, from cheap to dear."""
-    front: list[Spot] = []
-    for spot in sorted(spots, key=lambda each: (each.cost.value, each.p99.value)):
-        if not front or spot.p99.value < front[-1].p99.value:
-            front.append(spot)
-    return front
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    x: Scale
+    y: Scale
+    metrics: tuple[str, str]
+
+    def at(self, spot: Spot) -> Point:
+        return self.x(spot.across.value), self.y(spot.up.value)
 
 
-def pareto_plot(spots: Sequence[Spot]) -> str:
-    """Draw cost against the 99th percentile; lower left is better, crosses are intervals."""
-    spots = [each for each in spots if math.isfinite(each.p99.value)]
+def pareto_plot(spots: Sequence[Spot], metrics: tuple[str, str] = ("cost", "p99")) -> str:
+    """Draw configs by two metrics, with intervals as crosses and the front as a line."""
+    spots = [
+        each for each in spots if math.isfinite(each.across.value) and math.isfinite(each.up.value)
+    ]
     if not spots:
         return ""
-    x = linear(*_range([each.cost for each in spots]), LEFT, RIGHT)
-    y = linear(*_range([each.p99 for each in spots]), BOTTOM, TOP)
-    front = [(x(each.cost.value), y(each.p99.value)) for each in frontier(spots)]
-    steps = [(front[0][0], TOP), *front, (RIGHT, front[-1][1])]
+    x = linear(*_range([each.across for each in spots]), LEFT, RIGHT)
+    y = linear(*_range([each.up for each in spots]), BOTTOM, TOP)
+    plane = _Plane(x, y, metrics)
     return drawing(
         WIDTH,
         HEIGHT,
-        _axes(x, y),
-        path(_corners(steps), class_="frontier"),
-        *(_spot(each, x, y) for each in spots),
-        _labels([each for each in spots if each.marked], x, y),
-        title="Cost against p99",
-        description="Each config at its cost of 1,000 calls and its 99th percentile of the total"
-        " time; the dashed line joins those that no other beats in both.",
+        _axes(plane),
+        path(_front(spots, plane), class_="frontier"),
+        *(_spot(each, plane) for each in sorted(spots, key=lambda each: each.slot is not None)),
+        _labels([each for each in spots if each.slot is not None], plane),
+        title=f"{METRICS[metrics[0]].title} against {METRICS[metrics[1]].title}",
+        description="A dot for each config, a cross for its intervals; the dashed line joins those"
+        " that no other beats in both.",
     )
+
+
+def _front(spots: Sequence[Spot], plane: _Plane) -> list[Point]:
+    """Return the corners of what is reached: everything beyond the line is out of reach."""
+    front = pareto_front(
+        spots,
+        lambda spot, name: (spot.across if name == plane.metrics[0] else spot.up).value,
+        plane.metrics,
+    )
+    points = [plane.at(each) for each in front]
+    far_x, far_y = (
+        (LEFT if METRICS[plane.metrics[0]].more_is_better else RIGHT),
+        (BOTTOM if METRICS[plane.metrics[1]].more_is_better else TOP),
+    )
+    return _corners([(points[0][0], far_y), *points, (far_x, points[-1][1])])
 
 
 def _corners(steps: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -77,56 +105,58 @@ def _range(estimates: Sequence[Estimate]) -> tuple[float, float]:
     return max(0.0, low - room), high + room
 
 
-def _axes(x: Scale, y: Scale) -> str:
+def _axes(plane: _Plane) -> str:
     marks = []
-    for cost in x.ticks(6):
+    for at in plane.x.ticks(6):
         marks += [
-            line((x(cost), TOP), (x(cost), BOTTOM), class_="grid"),
-            text(x(cost), BOTTOM + 17, money(cost), class_="tick middle"),
+            line((plane.x(at), TOP), (plane.x(at), BOTTOM), class_="grid"),
+            text(plane.x(at), BOTTOM + 17, tick(plane.metrics[0], at), class_="tick middle"),
         ]
-    for at in y.ticks(6):
+    for at in plane.y.ticks(6):
         marks += [
-            line((LEFT, y(at)), (RIGHT, y(at)), class_="grid"),
-            text(LEFT - 7, y(at) + 4, seconds(at), class_="tick end"),
+            line((LEFT, plane.y(at)), (RIGHT, plane.y(at)), class_="grid"),
+            text(LEFT - 7, plane.y(at) + 4, tick(plane.metrics[1], at), class_="tick end"),
         ]
+    across, up = (METRICS[name] for name in plane.metrics)
+    arrow = "↗↖↘↙"[2 * (not up.more_is_better) + (not across.more_is_better)]
+    corner = RIGHT - 6 if across.more_is_better else LEFT + 6
+    height = TOP + 26 if up.more_is_better else BOTTOM - 8
+    side = "end" if across.more_is_better else None
     return element(
         "g",
         *marks,
-        text((LEFT + RIGHT) / 2, HEIGHT - 4, "cost of 1,000 calls", class_="name middle"),
-        text(LEFT + 6, TOP + 10, "p99 of the total time", class_="name"),
-        text(LEFT + 6, BOTTOM - 8, "↙ cheaper and faster", class_="small"),
+        text((LEFT + RIGHT) / 2, HEIGHT - 4, across.title, class_="name middle"),
+        text(LEFT + 6, TOP + 10, up.title, class_="name"),
+        text(corner, height, f"{arrow} better", class_=f"small {side or ''}".strip()),
     )
 
 
-def _spot(spot: Spot, x: Scale, y: Scale) -> str:
-    at, colour = (x(spot.cost.value), y(spot.p99.value)), spot.slot
-    parts = [tip(f"{spot.name}: {figure('cost', spot.cost)}, p99 {figure('p99', spot.p99)}")]
-    if colour is None:
-        return element("g", *parts, circle(at, 2.6, class_="dot faint"))
-    for low, high, across in (
-        (spot.cost.low, spot.cost.high, True),
-        (spot.p99.low, spot.p99.high, False),
-    ):
-        if low is None or high is None:
-            continue
-        ends = (
-            ((x(low), at[1]), (x(high), at[1])) if across else ((at[0], y(low)), (at[0], y(high)))
-        )
-        parts.append(line(*ends, class_=f"range s{colour}"))
-    return element("g", *parts, circle(at, 4.5, class_=f"dot f{colour}"), class_="series")
+def _spot(spot: Spot, plane: _Plane) -> str:
+    at = plane.at(spot)
+    told = zip(plane.metrics, (spot.across, spot.up), strict=True)
+    words = tip(f"{spot.name}: {', '.join(f'{name} {figure(name, each)}' for name, each in told)}")
+    if spot.slot is None:
+        return element("g", words, circle(at, 2.6, class_="dot faint"))
+    cross = []
+    if spot.across.low is not None and spot.across.high is not None:
+        ends = plane.x(spot.across.low), plane.x(spot.across.high)
+        cross.append(line((ends[0], at[1]), (ends[1], at[1]), class_=f"range s{spot.slot}"))
+    if spot.up.low is not None and spot.up.high is not None:
+        ends = plane.y(spot.up.low), plane.y(spot.up.high)
+        cross.append(line((at[0], ends[0]), (at[0], ends[1]), class_=f"range s{spot.slot}"))
+    return element("g", words, *cross, circle(at, 4.5, class_=f"dot f{spot.slot}"), class_="series")
 
 
-def _labels(spots: Sequence[Spot], x: Scale, y: Scale) -> str:
+def _labels(spots: Sequence[Spot], plane: _Plane) -> str:
     """Name each spot beside it, on the side that has room, names apart from each other."""
     parts = []
     middle = (LEFT + RIGHT) / 2
     for side, near in (("start", 10.0), ("end", -10.0)):
-        here = [each for each in spots if (x(each.cost.value) < middle) == (side == "start")]
-        wanted = [y(each.p99.value) - 9 for each in here]
+        here = [each for each in spots if (plane.at(each)[0] < middle) == (side == "start")]
+        wanted = [plane.at(each)[1] - 9 for each in here]
         for spot, at in zip(here, spread(wanted, LABEL_GAP, TOP + 18, BOTTOM - 20), strict=True):
-            place = x(spot.cost.value) + near
-            dot = (x(spot.cost.value), y(spot.p99.value))
-            if abs(at - dot[1]) > LABEL_GAP:
-                parts.append(line(dot, (place - near / 3, at), class_=f"leader s{spot.slot}"))
-            parts.append(text(place, at + 4, spot.name, class_=f"label {side} c{spot.slot}"))
+            x, y = plane.at(spot)
+            if abs(at - y) > LABEL_GAP:
+                parts.append(line((x, y), (x + near * 2 / 3, at), class_=f"leader s{spot.slot}"))
+            parts.append(text(x + near, at + 4, spot.name, class_=f"label {side} c{spot.slot}"))
     return element("g", *parts)
