@@ -1,19 +1,44 @@
-"""Runs a config over a workload in a weather, in virtual time."""
+"""Runs a config over a workload in a weather, in virtual time.
+
+Ground rules: the router is the one that a client compiles, with stand-ins for keys; the driver is
+the simulated one. A call's luck goes by its number, so that every config meets the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final
 
-from portkey_local.bench.records import Run
+import numpy as np
+
+from portkey_local.bench.caller import Caller
+from portkey_local.bench.chance import Draws, key_of, mixed
+from portkey_local.bench.feasible import check_feasible
+from portkey_local.bench.recorder import RecorderState
+from portkey_local.bench.records import Regimes, Run
+from portkey_local.bench.sites import Site, sites_of, unpriced
+from portkey_local.bench.standins import StandIns
+from portkey_local.bench.weather.reading import WeatherSource, weather_of
+from portkey_local.bench.weather.sampling import sampler
+from portkey_local.bench.workloads.reading import Workload, WorkloadSource, workload_of
+from portkey_local.bench.world import BenchWorld
+from portkey_local.compile import Compiled, compile_config
+from portkey_local.drivers.simulated import Simulation
+from portkey_local.model import Event, Request
 
 __all__ = ["run"]
+
+PATH: Final = "/chat/completions"
+PHASES: Final = {"circuit.closed": 0, "circuit.opened": 1, "circuit.half_open": 2}
+TOLD_EVERY: Final = 1000  # calls between two words of progress
 
 
 def run(
     config: Any,
-    workload: Any,
-    weather: Any,
+    workload: WorkloadSource,
+    weather: WeatherSource,
     *,
     seed: int = 0,
     progress: Callable[[int, int], object] | None = None,
@@ -21,6 +46,132 @@ def run(
     """Return what `config` does with the calls of `workload` in `weather`.
 
     `progress` hears how many calls are over, and how many there are. Raises ConfigError for a
-    config that cannot be used, and for one that can never succeed.
+    config that cannot be used, and BenchError for one that can never succeed, and for a workload or
+    a weather that is none.
     """
-    raise NotImplementedError(config, workload, weather, seed, progress)
+    calls = workload_of(workload, seed=seed)
+    sky = weather_of(weather)
+    compiled = compile_config(config, vault=StandIns())
+    sites = sites_of(compiled.targets, sky, calls.model, calls.load, seed)
+    check_feasible(compiled, _request(calls, 0), calls.metadata, sites)
+    running = _RunState(compiled, calls, sites, seed, progress)
+    running.simulation.run()
+    return Run(
+        seed=seed,
+        workload=calls.name,
+        weather=sky.name,
+        streamed=calls.stream,
+        deadline_s=calls.deadline,
+        end_s=running.simulation.now,
+        targets=tuple(site.name for site in sites.values()),
+        calls=running.recorder.calls(calls.arrival, calls.prompt_tokens, calls.completion_tokens),
+        attempts=running.recorder.attempts(),
+        regimes=_regimes(sites, running.simulation.now),
+        breakers=running.recorder.breakers(),
+        warnings=tuple(unpriced(sites.values())),
+    )
+
+
+class _RunState:
+    """A run under way: the simulation, who is calling, and what has been written down."""
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        workload: Workload,
+        sites: Mapping[str, Site],
+        seed: int,
+        progress: Callable[[int, int], object] | None,
+    ) -> None:
+        """Let the first call wait for its time."""
+        self.recorder = RecorderState(len(workload))
+        self._callers: dict[str, Caller] = {}
+        self.simulation = Simulation(BenchWorld(sites, self._callers, self.recorder), seed=seed)
+        self._compiled = compiled
+        self._workload = workload
+        self._sites = sites
+        self._patience = sampler(workload.patience) if workload.patience is not None else None
+        self._patience_key = key_of(seed, "patience")
+        self._draws_key = key_of(seed, "router")
+        self._emit = self._hear if compiled.breakers else None
+        self._progress = progress
+        self._left = len(workload)
+        self.simulation.feed(self._arrivals())
+
+    def _arrivals(self) -> Iterator[tuple[float, Callable[[], object]]]:
+        workload = self._workload
+        prompts, answers = workload.prompt_tokens, workload.completion_tokens
+        for number, moment in enumerate(workload.arrival.tolist()):
+            sizes = int(prompts[number]), int(answers[number])
+            yield moment, partial(self._begin, number, sizes)
+
+    def _begin(self, number: int, sizes: tuple[int, int]) -> None:
+        """Let a caller come."""
+        simulation, workload = self.simulation, self._workload
+        leaves_at = math.inf
+        if self._patience is not None:
+            leaves_at = simulation.now + self._patience(mixed(self._patience_key, number), 0)
+        caller = Caller(
+            number,
+            simulation,
+            self.recorder,
+            self._over,
+            prompt_tokens=sizes[0],
+            completion_tokens=sizes[1],
+            answer=f"answer {workload.asked.family[number]};",
+            leaves_at=leaves_at,
+        )
+        trace_id = str(number)
+        self._callers[trace_id] = caller
+        process = simulation.begin(
+            self._compiled,
+            _request(workload, number),
+            caller.done,
+            timeout=workload.timeout,
+            emit=self._emit,
+            metadata=workload.metadata,
+            trace_id=trace_id,
+            rng=Draws(mixed(self._draws_key, number)),
+        )
+        if trace_id in self._callers and caller.under_way is None:
+            caller.under_way = process
+        if leaves_at < math.inf:
+            simulation.later(leaves_at, caller.leave)
+
+    def _over(self, number: int) -> None:
+        del self._callers[str(number)]
+        self._left -= 1
+        if self._progress is not None and not self._left % TOLD_EVERY:
+            total = len(self._workload)
+            self._progress(total - self._left, total)
+
+    def _hear(self, event: Event) -> None:
+        phase = PHASES.get(event.name)
+        if phase is not None and event.target is not None:
+            self.recorder.circuit(self._sites[event.target].number, self.simulation.now, phase)
+
+
+def _request(workload: Workload, number: int) -> Request:
+    body: dict[str, Any] = {
+        "model": workload.model,
+        "messages": [{"role": "user", "content": workload.asked.text(number)}],
+    }
+    if workload.stream:
+        body["stream"] = True
+    return Request("POST", PATH, body, stream=workload.stream)
+
+
+def _regimes(sites: Mapping[str, Site], until: float) -> Regimes:
+    rows = [
+        (site.number, begin, end, name)
+        for site in sites.values()
+        for begin, end, name in site.source.spans(until)
+    ]
+    names = tuple(dict.fromkeys(row[3] for row in rows))
+    return Regimes(
+        target=np.array([row[0] for row in rows], np.int16),
+        start_s=np.array([row[1] for row in rows], np.float64),
+        end_s=np.array([row[2] for row in rows], np.float64),
+        regime=np.array([names.index(row[3]) for row in rows], np.int16),
+        names=names,
+    )

@@ -1,4 +1,4 @@
-"""What stands between a request and its answer: an account's token buckets, a provider's servers."""
+"""What stands between a request and its answer: token buckets, and a provider's servers."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class _Part(WithNearestName, BaseModel):
 
 
 class Lognormal(_Part):
-    """One part of a mix: half of its values are below `median`; `sigma` is that of the logarithm."""
+    """A part of a mix: half of its values are below `median`; `sigma` is the logarithm's."""
 
     median: Positive
     sigma: NotNegative = 0.5

@@ -1,0 +1,172 @@
+"""The providers of a simulated run, as its driver asks them: fates turned into outcomes.
+
+Ground rules: whether a provider answers, and when, is the fate's business; what a call makes of it
+is the router's. An attempt is billed for its prompt and for the tokens that came, also where
+nobody waited for the rest; an error, and an answer that never began, costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from portkey_local.bench.caller import Caller
+from portkey_local.bench.recorder import RecorderState
+from portkey_local.bench.records import Ending
+from portkey_local.bench.sites import Site
+from portkey_local.bench.weather.fates import Ask, End, Fate
+from portkey_local.drivers import notes
+from portkey_local.drivers.virtual import Part, VirtualResponse, opened
+from portkey_local.model import Answer, Call, Failure, Fault, Outcome, Reply, Rng, Target
+from portkey_local.providers.sse import SseReader
+from portkey_local.wire.contract import WireError
+
+__all__ = ["BenchWorld"]
+
+BEGUN: Final = frozenset({End.WHOLE, End.TRUNCATED, End.STALLED})
+JSON: Final[Mapping[str, str]] = {"content-type": "application/json"}
+EVENTS: Final[Mapping[str, str]] = {"content-type": "text/event-stream"}
+DELTA: Final = 'data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
+MORE: Final = (DELTA % " ...").encode()
+LAST: Final = (
+    b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+)
+BROKEN: Final = WireError("the connection was reset")
+PIECES_PER_LIMIT: Final = 2  # of a long stream within one idle limit, so that it counts as alive
+
+
+class BenchWorld:
+    """Answers sends by the sites of a run; `callers` are those under way, by trace id."""
+
+    def __init__(
+        self, sites: Mapping[str, Site], callers: Mapping[str, Caller], recorder: RecorderState
+    ) -> None:
+        """Take what a run shares."""
+        self._sites = sites
+        self._callers = callers
+        self._recorder = recorder
+
+    def answer(self, target: Target, call: Call, now: float, rng: Rng) -> tuple[float, Outcome]:  # noqa: ARG002 - luck goes by the call's number
+        """Return the seconds that a target takes, and its answer; write the attempt down."""
+        caller, site = self._callers[call.trace_id], self._sites[target.path]
+        left, stays = call.deadline - now, caller.leaves_at - now
+        patience = min(stays, left)
+        fate = site.source.fate(
+            Ask(
+                caller.number,
+                caller.next_attempt(site.identity),
+                now,
+                caller.prompt_tokens,
+                caller.completion_tokens,
+                patience,
+            )
+        )
+        streamed = call.request.stream and fate.end in BEGUN
+        seconds = fate.first if streamed else fate.first + fate.rest + fate.stall
+        ending, status = _ending(fate, streamed=streamed)
+        if seconds > patience:
+            hung_up = (Ending.TIMEOUT, 408) if left <= stays else (Ending.ABANDONED, 0)
+            cost = _partial(site, fate, caller, patience)
+            self._note(caller, site, now, now + patience, *hung_up, cost)
+            return seconds, notes.timed_out(target, left)
+        cost = 0.0
+        if fate.end in BEGUN:
+            cost = site.paid.cost(caller.prompt_tokens, fate.tokens)
+        self._note(caller, site, now, now + seconds, ending, status, cost)
+        if streamed:
+            caller.streams(now + fate.first, fate.rest + fate.stall, fate.tokens)
+            return seconds, _stream(call, target, fate, caller, now)
+        return seconds, _outcome(call, target, fate, caller)
+
+    def _note(
+        self,
+        caller: Caller,
+        site: Site,
+        started: float,
+        ended: float,
+        ending: Ending,
+        status: int,
+        cost: float,
+    ) -> None:
+        row = self._recorder.attempt(
+            caller.number, site.number, started, ended, status, ending, cost
+        )
+        caller.billed(row, site, cost)
+
+
+def _ending(fate: Fate, *, streamed: bool) -> tuple[Ending, int]:
+    """Return how an attempt ends as the router sees it, and its status."""
+    match fate.end:
+        case End.STATUS:
+            return Ending.STATUS, fate.status
+        case End.NETWORK | End.SILENCE:
+            return Ending.NETWORK, 0
+        case End.TRUNCATED if not streamed:
+            return Ending.NETWORK, 0
+        case _:
+            return Ending.SUCCEEDED, fate.status
+
+
+def _partial(site: Site, fate: Fate, caller: Caller, patience: float) -> float:
+    """Return what an attempt costs that somebody hung up on."""
+    if fate.end not in BEGUN:
+        return 0.0
+    told = max(0.0, patience - fate.first)
+    share = min(1.0, told / fate.rest) if fate.rest > 0 else float(told > 0)
+    return site.paid.cost(caller.prompt_tokens, fate.tokens * share)
+
+
+def _outcome(call: Call, target: Target, fate: Fate, caller: Caller) -> Outcome:
+    """Return a whole answer, or a failure."""
+    match fate.end:
+        case End.STATUS:
+            headers = {} if fate.retry_after is None else {"retry-after": f"{fate.retry_after:g}"}
+            return Failure(
+                target,
+                Fault.STATUS,
+                fate.status,
+                f"HTTP {fate.status}",
+                Answer(fate.status, headers),
+                retry_after=fate.retry_after,
+            )
+        case End.WHOLE | End.STALLED:
+            data = _completion(call, fate, caller)
+            return Reply(target, Answer(fate.status, JSON), data)
+        case _:
+            return notes.unreachable(target, BROKEN)
+
+
+def _completion(call: Call, fate: Fate, caller: Caller) -> dict[str, Any]:
+    body = call.request.body or {}
+    message = {"role": "assistant", "content": caller.answer}
+    return {
+        "id": "simulated",
+        "object": "chat.completion",
+        "created": 0,
+        "model": body.get("model"),
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {
+            "prompt_tokens": caller.prompt_tokens,
+            "completion_tokens": fate.tokens,
+            "total_tokens": caller.prompt_tokens + fate.tokens,
+        },
+    }
+
+
+def _stream(call: Call, target: Target, fate: Fate, caller: Caller, now: float) -> Reply:
+    """Return an answer whose first token has come, and whose other tokens come in time."""
+    reader = SseReader(choices=1, terminal_needed=True)
+    events = reader.feed((DELTA % caller.answer).encode())
+    begin = now + fate.first
+    # Tokens come steadily: so many pieces as keep a slow stream alive, and no more.
+    pieces = int(fate.rest * PIECES_PER_LIMIT / target.idle_timeout) if fate.rest else 0
+    pieces = min(pieces, max(0, fate.tokens - 2))
+    gap = fate.rest / (pieces + 1)
+    parts = [Part(begin + gap * (number + 1), MORE) for number in range(pieces)]
+    end = begin + fate.rest + fate.stall
+    if fate.end is End.TRUNCATED:
+        parts.append(Part(end, BROKEN))
+    else:
+        parts += (Part(end, LAST), Part(end, None))
+    head = Answer(fate.status, EVENTS)
+    return opened(call, target, reader, events, VirtualResponse(head, parts, call.clock))
