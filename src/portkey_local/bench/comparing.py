@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from portkey_local.bench.intervals import Floats, Resampling, estimate
+from portkey_local.bench.intervals import Floats, Measured, Resampling, estimate
 from portkey_local.bench.metrics import measure
-from portkey_local.bench.overtime import over_time, phases_of, recoveries, spans_of, target_names
+from portkey_local.bench.overtime import (
+    Span,
+    over_time,
+    phases_of,
+    recoveries,
+    spans_of,
+    target_names,
+)
 from portkey_local.bench.records import Ending, Run
 from portkey_local.bench.results import Comparison, Result
 from portkey_local.bench.verdicts import best_of, differences, summary
 
-__all__ = ["compared"]
+__all__ = ["Examined", "compared", "examined", "resampling_of"]
 
 # Levels of a curve, as near to each other at 99.9 % as at 50 %.
 LEVELS: Final = np.unique(
@@ -25,37 +33,56 @@ LEVELS: Final = np.unique(
 )
 
 
-def compared(
-    runs: Mapping[str, Run], configs: Mapping[str, Any], *, asked: int, deadline: float
-) -> Comparison:
-    """Compare runs of the same calls; `configs` are shown as they are, so without keys.
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What is kept of one config's run once its rows are gone."""
 
-    `deadline` is the seconds a useful answer may take, `asked` how many calls were wanted.
-    """
-    first = next(iter(runs.values()))
-    count = len(first.calls)
-    resampling = Resampling(count, seed=first.seed)
-    measured = {name: measure(run, resampling, deadline=deadline) for name, run in runs.items()}
+    result: Result
+    measured: Mapping[str, Measured]
+    run: Mapping[str, Any]
+    spans: tuple[Span, ...]
+
+
+def resampling_of(run: Run) -> Resampling:
+    """Return how a run's calls are put into batches, for all runs over the same calls."""
+    return Resampling(len(run.calls), seed=run.seed)
+
+
+def examined(
+    name: str, config: Any, run: Run, resampling: Resampling, *, deadline: float
+) -> Examined:
+    """Measure a config's run; `config` is shown as it is, so without keys."""
+    measured = measure(run, resampling, deadline=deadline)
+    figures = {metric: estimate(each) for metric, each in measured.items()}
+    facts = {"workload": run.workload, "weather": run.weather, "seed": run.seed}
+    return Examined(
+        _result(name, config, figures, run),
+        measured,
+        {**facts, "calls": len(run.calls), "seconds": run.end_s},
+        spans_of(run),
+    )
+
+
+def compared(parts: Sequence[Examined], *, asked: int, deadline: float) -> Comparison:
+    """Compare runs of the same calls; `asked` is how many calls were wanted."""
+    measured = {each.result.name: each.measured for each in parts}
     found = differences(measured)
     best = best_of(measured)
-    results = []
-    for name, run in runs.items():
-        figures = {metric: estimate(each) for metric, each in measured[name].items()}
-        results.append(_result(name, configs[name], figures, run))
+    facts = {**parts[0].run, "seconds": max(each.run["seconds"] for each in parts)}
     return Comparison(
-        workload=first.workload,
-        weather=first.weather,
-        seed=first.seed,
-        calls=count,
+        **facts,
         asked=asked,
         deadline=deadline,
-        seconds=max(run.end_s for run in runs.values()),
-        results=tuple(results),
-        spans=tuple(sorted({span for run in runs.values() for span in spans_of(run)}, key=str)),
+        results=tuple(each.result for each in parts),
+        spans=tuple(sorted({span for each in parts for span in each.spans}, key=_place)),
         differences=found,
         best=best,
         summary=summary(measured, found, best),
     )
+
+
+def _place(span: Span) -> tuple[str, float, float]:
+    return span.target, span.start, span.end
 
 
 def _result(name: str, config: Any, figures: Mapping[str, Any], run: Run) -> Result:

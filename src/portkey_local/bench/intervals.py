@@ -39,7 +39,7 @@ BATCHES: Final = 30
 FEWEST_BATCHES: Final = 5
 FEWEST_CALLS: Final = 10  # in a batch
 RESAMPLES: Final = 2000
-RANKS: Final = 1024  # places at which a resampled distribution is looked at, and again in its tail
+RANKS: Final = 512  # places at which a resampled distribution is looked at, and again in its tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +117,15 @@ def quantiles_of(
     ranked, batch = kept[order], resampling.batch[chosen][order]
     places = _places(kept.size)
     counted = _counts(batch, places, resampling.batches)
-    reached = np.cumsum(resampling.draws @ counted, axis=1)
-    found = []
-    for level in levels:
-        wanted = level * reached[:, -1:]
-        at = np.minimum((reached < wanted - 1e-9).sum(axis=1), places.size - 1)
-        empty = reached[:, -1] == 0
-        parts = np.where(empty, math.nan, ranked[places[at]])
-        found.append(
-            Measured(_quantile(ranked, level), parts, "block bootstrap", resampling.batches)
-        )
-    return tuple(found)
+    wanted = np.array(levels) - 1e-12
+    parts = np.full((RESAMPLES, len(levels)), math.nan)
+    for row, reached in enumerate(np.cumsum(resampling.draws @ counted, axis=1)):
+        if reached[-1]:  # the batches that were drawn have some of the chosen calls
+            parts[row] = ranked[places[np.searchsorted(reached, wanted * reached[-1])]]
+    return tuple(
+        Measured(_quantile(ranked, level), column, "block bootstrap", resampling.batches)
+        for level, column in zip(levels, parts.T, strict=True)
+    )
 
 
 def _quantile(ranked: Floats, level: float) -> float:

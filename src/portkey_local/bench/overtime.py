@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from portkey_local.bench.records import CacheUse, Floats, Regimes, Run
 
 __all__ = [
-    "CALM",
     "Overtime",
     "Phase",
     "Recovery",
     "Span",
+    "calm_of",
     "over_time",
     "phases_of",
     "recoveries",
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 CALM: Final = "calm"
-OUTAGES: Final = frozenset({"black-out", "blackout", "outage"})
+OUTAGES: Final = frozenset({"black-out", "blackout", "down", "outage"})
 BINS: Final = 96
 WINDOW: Final = 20  # calls in a row that tell whether calls succeed again
 TOLERATED: Final = 0.05  # by how much a window may stay below the rate before the outage
@@ -86,20 +86,27 @@ def target_names(run: Run) -> tuple[str, ...]:
     )
 
 
+def calm_of(regimes: Regimes) -> str | None:
+    """Return the regime that is the usual one: `calm`, or else the one that came first."""
+    return CALM if CALM in regimes.names else next(iter(regimes.names), None)
+
+
 def spans_of(run: Run) -> tuple[Span, ...]:
-    """Return the weather of a run, calm left out."""
+    """Return the weather of a run, without what is usual."""
     names, regimes = target_names(run), run.regimes
+    calm = calm_of(regimes)
     rows = zip(regimes.target, regimes.start_s, regimes.end_s, regimes.regime, strict=True)
     return tuple(
         Span(names[target], regimes.names[regime], float(start), float(end))
         for target, start, end, regime in rows
-        if regimes.names[regime] != CALM and start < run.end_s
+        if regimes.names[regime] != calm and start < run.end_s
     )
 
 
 def rough(regimes: Regimes, times: Floats) -> NDArray[np.bool_]:
-    """Say of each time whether the provider of any target was in another regime than calm."""
-    named = np.array([name != CALM for name in regimes.names], dtype=bool)
+    """Say of each time whether any target's provider was in another regime than its usual one."""
+    calm = calm_of(regimes)
+    named = np.array([name != calm for name in regimes.names], dtype=bool)
     chosen = named[regimes.regime] if regimes.regime.size else np.zeros(0, dtype=bool)
     begun = np.searchsorted(np.sort(regimes.start_s[chosen]), times, side="right")
     over = np.searchsorted(np.sort(regimes.end_s[chosen]), times, side="right")

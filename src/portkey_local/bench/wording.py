@@ -79,15 +79,15 @@ def relative_of(each: Estimate) -> str:
 
 
 def _with_spread(each: Estimate, scale: float) -> tuple[str, str]:
-    """Write a difference and its spread: both ends where one is much further off."""
+    """Write a difference and its spread: both ends where a margin would mislead."""
     low, high = each.low or 0.0, each.high or 0.0
     margin = (high - low) / 2 * scale
     places = _decimals(margin or abs(each.value) * scale)
     below, above = each.value - low, high - each.value
     value = number(each.value * scale, places)
-    if max(below, above) <= LOPSIDED * min(below, above):
+    if max(below, above) <= LOPSIDED * min(below, above) and margin < each.value * scale:
         return value, f"± {number(margin, places)}"
-    places = _decimals(min(below, above, abs(low) or above) * scale)
+    places = _decimals(min(below, above) * scale)
     ends = f"({number(low * scale, places)} to {number(high * scale, places)})"
     return number(each.value * scale, places), ends
 

@@ -77,24 +77,33 @@ class Workload:
 WorkloadSource: TypeAlias = "Workload | str | os.PathLike[str] | Mapping[str, Any]"
 
 
-def workload_of(source: WorkloadSource, *, seed: int = 0) -> Workload:
+def workload_of(source: WorkloadSource, *, seed: int = 0, calls: int | None = None) -> Workload:
     """Return a workload by a preset's name, a file (.csv, .jsonl, .json), or as JSON.
 
-    Raises BenchError for what is none of them, and for what is wrong in it.
+    `calls` says how many come, at most as many as a trace has. Raises BenchError for what is none
+    of them, and for what is wrong in it.
     """
     if isinstance(source, Workload):
         return source
+    file, origin, folder = _told(source)
+    if calls is not None:
+        file = file.model_copy(update={"calls": calls})
+    return _made(file, origin, folder, seed)
+
+
+def _told(
+    source: str | os.PathLike[str] | Mapping[str, Any],
+) -> tuple[WorkloadFile, str, Path | None]:
+    """Return what is told of a workload, where, and the folder of its trace: None is our own."""
     if isinstance(source, Mapping):
-        return _made(checked(WorkloadFile, source, "workload"), "workload", Path(), seed)
+        return checked(WorkloadFile, source, "workload"), "workload", Path()
     if isinstance(source, str) and source in PRESETS:
-        file = checked(WorkloadFile, PRESETS[source][1], source)
-        return _made(file, source, None, seed)
+        return checked(WorkloadFile, PRESETS[source][1], source), source, None
     path = Path(source)
     if path.suffix in (".csv", ".jsonl"):
-        return _made(WorkloadFile(trace=path.name), str(path), path.parent, seed)
+        return WorkloadFile(trace=path.name), str(path), path.parent
     if path.suffix == ".json" or path.exists():
-        file = checked(WorkloadFile, read_json(path), str(path))
-        return _made(file, str(path), path.parent, seed)
+        return checked(WorkloadFile, read_json(path), str(path)), str(path), path.parent
     near = nearest(str(source), PRESETS)
     hint = f"did you mean {near!r}?" if near else "give a file (.csv, .jsonl, .json), or"
     raise BenchError(f"workload {str(source)!r} is unknown; {hint} one of {', '.join(PRESETS)}")
