@@ -5,7 +5,24 @@ and the simulated driver performs. All chance comes from the seed, by call, targ
 that two configs meet the same luck. Nobody reads a clock.
 """
 
+from portkey_local.bench.naming import BenchError
 from portkey_local.bench.records import Attempts, Breakers, CacheUse, Calls, Ending, Regimes, Run
 from portkey_local.bench.running import run
+from portkey_local.bench.weather import Weather, weather_of
+from portkey_local.bench.workloads import Workload, workload_of
 
-__all__ = ["Attempts", "Breakers", "CacheUse", "Calls", "Ending", "Regimes", "Run", "run"]
+__all__ = [
+    "Attempts",
+    "BenchError",
+    "Breakers",
+    "CacheUse",
+    "Calls",
+    "Ending",
+    "Regimes",
+    "Run",
+    "Weather",
+    "Workload",
+    "run",
+    "weather_of",
+    "workload_of",
+]

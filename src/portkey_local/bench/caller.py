@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from portkey_local.bench.recorder import Finished, RecorderState
+from portkey_local.bench.recorder import RecorderState
 from portkey_local.bench.records import CacheUse, Ending
 from portkey_local.bench.sites import Site
 from portkey_local.drivers.processes import Process, Reading
@@ -30,7 +30,7 @@ NOTHING: Final = math.nan
 
 
 class Caller:
-    """A call that is under way. `over` hears its number when it is written down."""
+    """A call that is under way. `over` hears its trace id when it is written down."""
 
     __slots__ = (
         "_attempts",
@@ -50,6 +50,7 @@ class Caller:
         "leaves_at",
         "number",
         "prompt_tokens",
+        "trace_id",
         "under_way",
     )
 
@@ -58,24 +59,23 @@ class Caller:
         number: int,
         simulation: Simulation,
         recorder: RecorderState,
-        over: Callable[[int], None],
+        over: Callable[[str], None],
         *,
-        prompt_tokens: int,
-        completion_tokens: int,
+        sizes: tuple[int, int],
         answer: str,
         leaves_at: float,
     ) -> None:
-        """Arrive now. `answer` is the text of the one right answer."""
+        """Arrive now; `sizes` are the tokens of the prompt and of its one right `answer`."""
         self.number = number
-        self.prompt_tokens = prompt_tokens
-        self.completion_tokens = completion_tokens
+        self.trace_id = str(number)
+        self.prompt_tokens, self.completion_tokens = sizes
         self.answer = answer
         self.begun = simulation.now
         self.leaves_at = leaves_at
         self.under_way: Process | Reading | None = None
         self._simulation = simulation
         self._recorder = recorder
-        self._over: Callable[[int], None] | None = over
+        self._over: Callable[[str], None] | None = over
         self._tried: dict[str, int] = {}
         self._attempts = 0
         self._cost = self._last = 0.0
@@ -156,21 +156,15 @@ class Caller:
         wrong: bool = False,
     ) -> None:
         bought = self._last if ending is Ending.SUCCEEDED and cache not in HITS else 0.0
-        how = Finished(
-            ending=ending,
-            status=status,
-            ttft=self._ttft,
-            total=self._simulation.now - self.begun,
-            target=target,
-            cost=self._cost,
-            wasted=self._cost - bought,
-            cache=cache,
-            wrong=wrong,
-        )
-        self._recorder.finish(self.number, how, self._attempts)
+        recorder, number = self._recorder, self.number
+        recorder.times(number, self._ttft, self._simulation.now - self.begun)
+        recorder.money(number, self._cost, self._cost - bought)
+        recorder.ended(number, status, ending, target, self._attempts, cache)
+        if wrong:
+            recorder.wrong(number)
         over, self._over = self._over, None
         if over is not None:
-            over(self.number)
+            over(self.trace_id)
 
     def _place(self, outcome: Outcome) -> int:
         """Return the target of an outcome: of a provider's, the one that was asked last."""

@@ -19,6 +19,7 @@ MASK: Final = (1 << 64) - 1
 GOLDEN: Final = 0x9E3779B97F4A7C15  # 2^64 through the golden ratio
 STEP: Final = 2.0**-53
 HALF_STEP: Final = STEP / 2  # so that no draw is 0, of which a logarithm is taken
+BELOW_ONE: Final = 1.0 - STEP
 _inverse: Final[Callable[[float], float]] = NormalDist().inv_cdf
 
 
@@ -38,12 +39,17 @@ def mixed(key: int, number: int) -> int:
 
 def uniform(key: int, position: int) -> float:
     """Return the draw from (0, 1) at a position of a key's stream."""
-    return (mixed(key, position) >> 11) * STEP + HALF_STEP
+    word = (key + (position + 1) * GOLDEN) & MASK  # `mixed`, written out: it is half of the work
+    word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & MASK
+    return ((word ^ (word >> 31)) >> 11) * STEP + HALF_STEP
 
 
 def normal(draw: float) -> float:
-    """Return the standard normal quantile of a draw."""
-    return _inverse(draw)
+    """Return the standard normal quantile of a draw; what was rounded to 0 or 1 is put inside."""
+    if 0.0 < draw < 1.0:
+        return _inverse(draw)
+    return _inverse(BELOW_ONE if draw >= 1.0 else HALF_STEP)
 
 
 def quantile(ordered: Sequence[float], draw: float) -> float:
@@ -59,14 +65,15 @@ def quantile(ordered: Sequence[float], draw: float) -> float:
 class Draws:
     """The random numbers one call draws for itself: weighted picks, jitter of waits."""
 
-    __slots__ = ("_key", "_position")
+    __slots__ = ("_key", "_number", "_position")
 
-    def __init__(self, key: int) -> None:
-        """Begin at the first position of a key's stream."""
+    def __init__(self, key: int, number: int) -> None:
+        """Take the key that all calls share, and the number of this one."""
         self._key = key
+        self._number = number
         self._position = -1
 
     def random(self) -> float:
         """Return the next draw."""
         self._position += 1
-        return uniform(self._key, self._position)
+        return uniform(mixed(self._key, self._number), self._position)

@@ -26,7 +26,7 @@ def check_feasible(
     if asked and not any(sites[path].source.can_answer() for path in asked):
         names = ", ".join(f"{path} ({sites[path].identity})" for path in asked)
         raise BenchError(
-            f"config: no call can succeed: none of its targets ever answers in this weather: {names}"
+            f"config: no call can succeed: no target ever answers in this weather: {names}"
         )
 
 

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from portkey_local.bench.records import Attempts, Breakers, Calls, Ending
 
-__all__ = ["Finished", "RecorderState"]
+__all__ = ["RecorderState"]
 
-
-@dataclass(slots=True)
-class Finished:
-    """How a call ended."""
-
-    ending: Ending
-    status: int
-    ttft: float
-    total: float
-    target: int = -1
-    cost: float = 0.0
-    wasted: float = 0.0
-    cache: int = 0
-    wrong: bool = False
+CODES: Final = ("status", "ending", "target", "attempts", "cache")
 
 
 class RecorderState:
@@ -34,12 +20,9 @@ class RecorderState:
 
     def __init__(self, calls: int) -> None:
         """Make room for so many calls."""
-        self._real = {name: array("d", bytes(8 * calls)) for name in ("ttft", "total")}
-        self._money = {name: array("d", bytes(8 * calls)) for name in ("cost", "wasted")}
-        self._codes = {
-            name: array("h", bytes(2 * calls))
-            for name in ("status", "ending", "target", "attempts", "cache")
-        }
+        self._ttft, self._total = array("d", bytes(8 * calls)), array("d", bytes(8 * calls))
+        self._paid, self._wasted = array("d", bytes(8 * calls)), array("d", bytes(8 * calls))
+        self._codes = [array("h", bytes(2 * calls)) for _ in CODES]
         self._wrong = array("b", bytes(calls))
         self._call, self._target = array("i"), array("h")
         self._started, self._ended = array("d"), array("d")
@@ -74,15 +57,24 @@ class RecorderState:
         """Write down that a circuit changed."""
         self._circuits.append((target, moment, phase))
 
-    def finish(self, call: int, how: Finished, attempts: int) -> None:
-        """Write down how a call ended."""
-        self._real["ttft"][call], self._real["total"][call] = how.ttft, how.total
-        self._money["cost"][call], self._money["wasted"][call] = how.cost, how.wasted
-        codes = self._codes
-        codes["status"][call], codes["ending"][call] = how.status, how.ending
-        codes["target"][call], codes["attempts"][call] = how.target, attempts
-        codes["cache"][call] = how.cache
-        self._wrong[call] = how.wrong
+    def times(self, call: int, ttft: float, total: float) -> None:
+        """Write down how long a call took to its first token, and to its end."""
+        self._ttft[call] = ttft
+        self._total[call] = total
+
+    def money(self, call: int, cost: float, wasted: float) -> None:
+        """Write down what a call cost, and what of it bought nothing."""
+        self._paid[call] = cost
+        self._wasted[call] = wasted
+
+    def ended(self, call: int, *codes: int) -> None:
+        """Write down how a call ended: its `CODES`, in their order."""
+        for column, code in zip(self._codes, codes, strict=True):
+            column[call] = code
+
+    def wrong(self, call: int) -> None:
+        """Write down that a cache gave a call another question's answer."""
+        self._wrong[call] = True
 
     def calls(
         self,
@@ -91,17 +83,17 @@ class RecorderState:
         completion_tokens: NDArray[np.int32],
     ) -> Calls:
         """Return all calls as columns."""
-        codes = {name: _column(column) for name, column in self._codes.items()}
+        codes = zip(CODES, map(_column, self._codes), strict=True)
         return Calls(
             arrival_s=arrival,
-            ttft_s=_column(self._real["ttft"]),
-            total_s=_column(self._real["total"]),
-            cost_usd=_column(self._money["cost"]),
-            wasted_cost_usd=_column(self._money["wasted"]),
+            ttft_s=_column(self._ttft),
+            total_s=_column(self._total),
+            cost_usd=_column(self._paid),
+            wasted_cost_usd=_column(self._wasted),
             wrong_hit=_column(self._wrong).astype(np.bool_),
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
-            **codes,
+            **dict(codes),
         )
 
     def attempts(self) -> Attempts:

@@ -18,19 +18,21 @@ from portkey_local.bench.chance import Draws, key_of, mixed
 from portkey_local.bench.feasible import check_feasible
 from portkey_local.bench.recorder import RecorderState
 from portkey_local.bench.records import Regimes, Run
+from portkey_local.bench.requests import reads_text, request_of
 from portkey_local.bench.sites import Site, sites_of, unpriced
 from portkey_local.bench.standins import StandIns
 from portkey_local.bench.weather.reading import WeatherSource, weather_of
 from portkey_local.bench.weather.sampling import sampler
+from portkey_local.bench.workloads.questions import wording
 from portkey_local.bench.workloads.reading import Workload, WorkloadSource, workload_of
 from portkey_local.bench.world import BenchWorld
 from portkey_local.compile import Compiled, compile_config
 from portkey_local.drivers.simulated import Simulation
-from portkey_local.model import Event, Request
+from portkey_local.model import Event
 
 __all__ = ["run"]
 
-PATH: Final = "/chat/completions"
+BLOCK: Final = 4096  # callers made ready at a time
 PHASES: Final = {"circuit.closed": 0, "circuit.opened": 1, "circuit.half_open": 2}
 TOLD_EVERY: Final = 1000  # calls between two words of progress
 
@@ -53,7 +55,7 @@ def run(
     sky = weather_of(weather)
     compiled = compile_config(config, vault=StandIns())
     sites = sites_of(compiled.targets, sky, calls.model, calls.load, seed)
-    check_feasible(compiled, _request(calls, 0), calls.metadata, sites)
+    check_feasible(compiled, request_of(calls, calls.asked.text(0)), calls.metadata, sites)
     running = _RunState(compiled, calls, sites, seed, progress)
     running.simulation.run()
     return Run(
@@ -96,16 +98,28 @@ class _RunState:
         self._emit = self._hear if compiled.breakers else None
         self._progress = progress
         self._left = len(workload)
+        any_request = request_of(workload, workload.asked.text(0))
+        self._one_for_all = None if reads_text(compiled) else any_request
         self.simulation.feed(self._arrivals())
 
     def _arrivals(self) -> Iterator[tuple[float, Callable[[], object]]]:
+        """Walk the callers and when they come, a block at a time: a million lists are large."""
         workload = self._workload
-        prompts, answers = workload.prompt_tokens, workload.completion_tokens
-        for number, moment in enumerate(workload.arrival.tolist()):
-            sizes = int(prompts[number]), int(answers[number])
-            yield moment, partial(self._begin, number, sizes)
+        for begin in range(0, len(workload), BLOCK):
+            block = slice(begin, begin + BLOCK)
+            numbers = range(begin, begin + BLOCK)
+            columns = (
+                workload.arrival,
+                workload.prompt_tokens,
+                workload.completion_tokens,
+                workload.asked.family,
+                workload.asked.wording,
+            )
+            rows = zip(numbers, *(column[block].tolist() for column in columns), strict=False)
+            for number, moment, prompt, answer, family, form in rows:
+                yield moment, partial(self._begin, number, (prompt, answer), (family, form))
 
-    def _begin(self, number: int, sizes: tuple[int, int]) -> None:
+    def _begin(self, number: int, sizes: tuple[int, int], asks: tuple[int, int]) -> None:
         """Let a caller come."""
         simulation, workload = self.simulation, self._workload
         leaves_at = math.inf
@@ -116,30 +130,28 @@ class _RunState:
             simulation,
             self.recorder,
             self._over,
-            prompt_tokens=sizes[0],
-            completion_tokens=sizes[1],
-            answer=f"answer {workload.asked.family[number]};",
+            sizes=sizes,
+            answer=f"answer {asks[0]};",
             leaves_at=leaves_at,
         )
-        trace_id = str(number)
-        self._callers[trace_id] = caller
+        self._callers[caller.trace_id] = caller
         process = simulation.begin(
             self._compiled,
-            _request(workload, number),
+            self._one_for_all or request_of(workload, wording(*asks)),
             caller.done,
             timeout=workload.timeout,
             emit=self._emit,
             metadata=workload.metadata,
-            trace_id=trace_id,
-            rng=Draws(mixed(self._draws_key, number)),
+            trace_id=caller.trace_id,
+            rng=Draws(self._draws_key, number),
         )
-        if trace_id in self._callers and caller.under_way is None:
+        if caller.under_way is None:
             caller.under_way = process
         if leaves_at < math.inf:
             simulation.later(leaves_at, caller.leave)
 
-    def _over(self, number: int) -> None:
-        del self._callers[str(number)]
+    def _over(self, trace_id: str) -> None:
+        del self._callers[trace_id]
         self._left -= 1
         if self._progress is not None and not self._left % TOLD_EVERY:
             total = len(self._workload)
@@ -149,16 +161,6 @@ class _RunState:
         phase = PHASES.get(event.name)
         if phase is not None and event.target is not None:
             self.recorder.circuit(self._sites[event.target].number, self.simulation.now, phase)
-
-
-def _request(workload: Workload, number: int) -> Request:
-    body: dict[str, Any] = {
-        "model": workload.model,
-        "messages": [{"role": "user", "content": workload.asked.text(number)}],
-    }
-    if workload.stream:
-        body["stream"] = True
-    return Request("POST", PATH, body, stream=workload.stream)
 
 
 def _regimes(sites: Mapping[str, Site], until: float) -> Regimes:

@@ -140,15 +140,15 @@ class Simulation:
 
     def feed(self, arrivals: Iterator[tuple[float, Callable[[], object]]]) -> None:
         """Let things happen at their times, which increase; the heap holds the next one alone."""
-        arrival = next(arrivals, None)
-        if arrival is not None:
-            moment, happen = arrival
 
-            def arrive(_: object) -> None:
+        def arrive(happen: Callable[[], object] | None) -> None:
+            if happen is not None:
                 happen()
-                self.feed(arrivals)
+            for moment, following in arrivals:
+                self._at(moment, arrive, following)
+                return
 
-            self._at(moment, arrive)
+        arrive(None)
 
     def later(self, moment: float, happen: Callable[[Any], None]) -> None:
         """Call a function, with None, at a moment of virtual time."""

@@ -16,7 +16,7 @@ from portkey_local.bench.weather.sampling import sampler
 __all__ = ["Load", "ModelState"]
 
 # The positions of an attempt's draws: fixed, so that one more draw here shifts no other.
-ERROR, TTFT, PER_TOKEN, FAILING, SPOILT, WHERE = 0, 1, 3, 5, 7, 8
+ERROR, TTFT, PER_TOKEN, FAILING, SPOILT, WHERE = range(6)
 ATTEMPTS: Final = 4096  # a call's attempts at one provider have keys of their own below this
 
 Load = tuple[float, float]
@@ -38,13 +38,14 @@ class ModelState:
         self._servers = ServersState(latency.concurrency)
         self._counts = latency.concurrency is not None or latency.slowdown is not None
         self._requests, self._tokens = _buckets(model.limits, load)
+        self._limits = self._requests is not None or self._tokens is not None
         self._errors = {id(regime): _cumulated(regime.errors) for regime in self._weather.regimes}
 
     def fate(self, ask: Ask) -> Fate:
         """Return what becomes of an attempt that begins now."""
         regime = self._weather.at(ask.now)
         key = mixed(self._key, ask.call * ATTEMPTS + ask.attempt)
-        if (wait := self._limited(ask, regime)) > 0:
+        if self._limits and (wait := self._limited(ask, regime)) > 0:
             first = self._failing(key, FAILING)
             return Fate(End.STATUS, first, status=429, retry_after=float(math.ceil(wait)))
         error = _picked(self._errors[id(regime)], uniform(key, ERROR)) if regime.errors else None
@@ -55,8 +56,6 @@ class ModelState:
     def _limited(self, ask: Ask, regime: Regime) -> float:
         """Return the seconds until the account may ask; take what is asked for where it may now."""
         requests, tokens = self._requests, self._tokens
-        if requests is None and tokens is None:
-            return 0.0
         size = ask.prompt_tokens + ask.completion_tokens
         wait = 0.0
         if requests is not None:
@@ -143,4 +142,6 @@ def _cumulated(errors: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
 
 def _picked(rows: tuple[tuple[str, float], ...], draw: float) -> str | None:
     """Return the error whose part of [0, 1) a draw falls into, or None."""
-    return next((name for name, below in rows if draw < below), None)
+    if draw >= rows[-1][1]:  # as most do
+        return None
+    return next(name for name, below in rows if draw < below)

@@ -1,4 +1,4 @@
-"""Distributions as functions of one draw (two, where a mix is to be picked from)."""
+"""Distributions as functions of one draw."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portkey_local.bench.weather.models import Distribution, Lognormal
 __all__ = ["Sampler", "sampler"]
 
 Sampler: TypeAlias = Callable[[int, int], float]
-"""Returns seconds for a key and a position; it uses this position and the next."""
+"""Returns seconds for the draw at a key's position."""
 
 
 def sampler(distribution: Distribution) -> Sampler:
@@ -26,27 +26,21 @@ def sampler(distribution: Distribution) -> Sampler:
     if distribution.sample:
         ordered = sorted(distribution.sample)
         return lambda key, position: quantile(ordered, uniform(key, position))
-    if len(distribution.lognormal) == 1:
-        (part,) = distribution.lognormal
-        return _lognormal(part)
     return _mix(distribution.lognormal)
 
 
-def _lognormal(part: Lognormal) -> Sampler:
-    median, sigma = part.median, part.sigma
-    return lambda key, position: median * math.exp(sigma * normal(uniform(key, position)))
-
-
 def _mix(parts: tuple[Lognormal, ...]) -> Sampler:
+    """Return a mix of lognormals; one draw picks the part, and then the value within it."""
     total = sum(part.weight for part in parts)
-    samplers = [(part.weight / total, _lognormal(part)) for part in parts]
+    rows = [(part.weight / total, part.median, part.sigma) for part in parts]
+    last = len(rows) - 1
 
     def sample(key: int, position: int) -> float:
-        rest = uniform(key, position + 1)
-        for share, draw in samplers[:-1]:
-            if rest < share:
-                return draw(key, position)
+        rest = uniform(key, position)
+        for place, (share, median, sigma) in enumerate(rows):
+            if rest < share or place == last:
+                return median * math.exp(sigma * normal(rest / share))
             rest -= share
-        return samplers[-1][1](key, position)
+        raise AssertionError
 
     return sample
