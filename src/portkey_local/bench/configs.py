@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any, Final
 
 from portkey_local.config import load
 from portkey_local.errors import ConfigError
+from portkey_local.query import nearest
 from portkey_local.report.hiding import hidden
 
 __all__ = ["EXAMPLES", "example", "named_configs", "shown_config"]
 
 EVERY: Final = "examples"
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 # From the plainest to the most elaborate; this is the order of their tables, too.
 EXAMPLES: Final = (
     "single",
@@ -59,12 +62,20 @@ def _meant(source: str, configs_dir: Path) -> list[tuple[str, Any]]:
             return [(name, example(name)) for name in EXAMPLES]
         if source in EXAMPLES:
             return [(source, example(source))]
+        if NAME.fullmatch(source):
+            raise ConfigError(source, _unknown(source, configs_dir))
     try:
         config = load(source, configs_dir=configs_dir)
     except ConfigError as error:
         (first, *others) = ((f"{source}: {path}", text) for path, text in error.problems)
         raise ConfigError(*first, *others) from None
     return [(path.stem if path.is_file() else source, config)]
+
+
+def _unknown(name: str, configs_dir: Path) -> str:
+    near = nearest(name, [*EXAMPLES, EVERY, *(path.stem for path in configs_dir.glob("*.json"))])
+    hint = f"; did you mean {near!r}?" if near else ""
+    return f"is no file, no id in {configs_dir}, and no example ({', '.join(EXAMPLES)}){hint}"
 
 
 def _free(name: str, taken: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from portkey_local.bench.html.svg import (
     element,
     line,
     path,
+    shortened,
     spread,
     text,
     tip,
@@ -139,7 +140,7 @@ def _labels(curves: Sequence[_Curve], x: Scale, y: Scale) -> str:
     for curve, end, at in zip(curves, ends, places, strict=True):
         parts += [
             path([end, (RIGHT + 6, end[1]), (RIGHT + 13, at)], class_=f"leader s{curve.slot}"),
-            text(RIGHT + 16, at + 4, _shortened(curve.name), class_=f"label c{curve.slot}"),
+            text(RIGHT + 16, at + 4, shortened(curve.name, 21), class_=f"label c{curve.slot}"),
         ]
     return element("g", *parts)
 
@@ -151,7 +152,3 @@ def _end(curve: _Curve, x: Scale, y: Scale) -> Point:
     if reached < HIGHEST:
         return RIGHT, y(reached)
     return x(share_at(curve.points, HIGHEST)), TOP
-
-
-def _shortened(name: str, longest: int = 21) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"

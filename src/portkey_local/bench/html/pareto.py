@@ -17,6 +17,7 @@ from portkey_local.bench.html.svg import (
     element,
     line,
     path,
+    shortened,
     spread,
     text,
     tip,
@@ -158,5 +159,7 @@ def _labels(spots: Sequence[Spot], plane: _Plane) -> str:
             x, y = plane.at(spot)
             if abs(at - y) > LABEL_GAP:
                 parts.append(line((x, y), (x + near * 2 / 3, at), class_=f"leader s{spot.slot}"))
-            parts.append(text(x + near, at + 4, spot.name, class_=f"label {side} c{spot.slot}"))
+            parts.append(
+                text(x + near, at + 4, shortened(spot.name), class_=f"label {side} c{spot.slot}")
+            )
     return element("g", *parts)

@@ -15,6 +15,7 @@ __all__ = [
     "line",
     "path",
     "rect",
+    "shortened",
     "spread",
     "text",
     "tip",
@@ -50,6 +51,11 @@ def number(value: float) -> str:
 def text(x: float, y: float, words: str, **attributes: float | str | None) -> str:
     """Return a line of text, escaped."""
     return element("text", escape(words), x=x, y=y, **attributes)
+
+
+def shortened(words: str, longest: int = 34) -> str:
+    """Return words cut to the room there is."""
+    return words if len(words) <= longest else f"{words[: longest - 1]}…"
 
 
 def tip(words: str) -> str:

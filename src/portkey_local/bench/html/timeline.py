@@ -15,6 +15,7 @@ from portkey_local.bench.html.svg import (
     element,
     line,
     rect,
+    shortened,
     text,
     tip,
 )
@@ -93,7 +94,7 @@ def _weather(ground: _Ground, bottom: float) -> str:
     for index, target in enumerate(ground.targets):
         top = HEAD + index * (STRIP + 4)
         spans = [span for span in ground.comparison.spans if span.target == target]
-        parts.append(text(LEFT - 8, top + 10, _fit(target, 30), class_="small end"))
+        parts.append(text(LEFT - 8, top + 10, shortened(target, 30), class_="small end"))
         parts.append(rect((LEFT, top), RIGHT - LEFT, STRIP, class_="calm"))
         parts += [_span(span, ground.x, top, bottom) for span in spans]
     return element("g", *parts, class_="weather")
@@ -138,7 +139,7 @@ def _share_row(result: Result, slot: int, ground: _Ground, colours: Mapping[str,
     return element(
         "g",
         *layers,
-        text(LEFT - 8, top + ROW / 2 + 4, _fit(result.name, 24), class_=f"label end c{slot}"),
+        text(LEFT - 8, top + ROW / 2 + 4, shortened(result.name, 24), class_=f"label end c{slot}"),
         text(RIGHT + 8, top + ROW / 2 - 1, figure("success", success), class_="value"),
         text(RIGHT + 8, top + ROW / 2 + 12, "succeeded", class_="small"),
     )
@@ -223,7 +224,9 @@ def _rate_row(
         "g",
         layer,
         line((LEFT, y(1.0)), (RIGHT, y(1.0)), class_="grid"),
-        text(LEFT - 8, top + height / 2 + 4, _fit(result.name, 24), class_=f"label end c{slot}"),
+        text(
+            LEFT - 8, top + height / 2 + 4, shortened(result.name, 24), class_=f"label end c{slot}"
+        ),
         text(RIGHT + 8, top + height / 2, figure("attempts", mean), class_="value"),
         text(
             RIGHT + 8, top + height / 2 + 13, f"per call, at most {max(rates):.2g}", class_="small"
@@ -278,11 +281,7 @@ def _breaker_row(result: Result, slot: int, target: str, ground: _Ground, top: f
     return element(
         "g",
         *parts,
-        text(LEFT - 8, top + 6, _fit(result.name, 24), class_=f"label end c{slot}"),
-        text(LEFT - 8, top + 19, _fit(target, 30), class_="small end"),
+        text(LEFT - 8, top + 6, shortened(result.name, 24), class_=f"label end c{slot}"),
+        text(LEFT - 8, top + 19, shortened(target, 30), class_="small end"),
         text(RIGHT + 8, top + 12, f"not closed {opened / ground.x.high:.1%}", class_="small"),
     )
-
-
-def _fit(words: str, longest: int) -> str:
-    return words if len(words) <= longest else f"{words[: longest - 1]}…"

@@ -83,7 +83,7 @@ def _spots(tuning: Tuning) -> list[Spot]:
     across, up = tuning.axes
     return [
         Spot(
-            each.candidate.name,
+            each.candidate.label,
             each.figures[across],
             each.figures[up],
             slot

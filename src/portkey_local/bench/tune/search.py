@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from portkey_local.bench.tune.varying import Vary, applied
 from portkey_local.bench.verdicts import VERDICTS
 from portkey_local.errors import ConfigError
 
-__all__ = ["Candidate", "Judge", "Refused", "Trial", "candidates", "search"]
+__all__ = ["Candidate", "Found", "Judge", "Refused", "Trial", "candidates", "search"]
 
 Table = Mapping[str, Measured]
 KEPT: Final = 3  # one of so many goes on to so many times the calls (Jamieson and Talwalkar 2016)
@@ -35,6 +35,12 @@ class Candidate:
 
     values: tuple[tuple[str, Any], ...]
     config: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """What it is called where there is little room: the last parts of the names will do."""
+        parts = (f"{name.rpartition('.')[2]}={value}" for name, value in self.values)
+        return ", ".join(parts) or "as given"
 
     @property
     def name(self) -> str:
@@ -100,28 +106,43 @@ def _hypercube(varies: Sequence[Vary], trials: int, seed: int) -> list[tuple[Any
     return list(zip(*columns, strict=True))
 
 
+@dataclass(slots=True)
+class Found:
+    """What a search has found so far; `complete` is False where somebody stopped it."""
+
+    trials: dict[str, Trial] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+    complete: bool = False
+
+
 def search(
     tried: Sequence[Candidate], judge: Judge, objective: Objective, *, calls: int, halve: bool
-) -> tuple[list[Trial], list[Refused]]:
-    """Try candidates; return those that met all the calls, the best first, then the others.
+) -> Found:
+    """Try candidates, the config as given first; Ctrl-C ends it with what was found by then.
 
     Raises BenchError where no candidate is a config that can be run.
     """
-    left, trials, refused = list(tried), dict[str, Trial](), list[Refused]()
-    for rung in _rungs(len(tried), calls) if halve else [calls]:
-        results, wrong = _round(left, judge, objective, rung)
-        refused += wrong
-        if not results:
-            raise BenchError(
-                f"no candidate can be run; {refused[0].candidate.name}: {refused[0].reason}"
-            )
-        trials |= {each.candidate.name: each for each in results}
-        ranked = sorted(results, key=lambda each: each.rank)
-        going_on = ranked[: max(1, math.ceil(len(ranked) / KEPT))]
-        left = [each.candidate for each in going_on]
-        if tried[0] not in left and tried[0].name in trials:
-            left.insert(0, tried[0])
-    return sorted(trials.values(), key=lambda each: (-each.calls, each.rank)), refused
+    found, left = Found(), list(tried)
+    try:
+        for rung in _rungs(len(tried), calls) if halve else [calls]:
+            results = _round(left, judge, objective, rung, found)
+            if not results:
+                first = found.refused[0]
+                raise BenchError(f"no candidate can be run; {first.candidate.name}: {first.reason}")
+            left = _going_on(results, tried[0])
+        found.complete = True
+    except KeyboardInterrupt:
+        if not found.trials:
+            raise
+    return found
+
+
+def _going_on(results: Sequence[Trial], given: Candidate) -> list[Candidate]:
+    """Return the best third, and the config as given."""
+    ranked = sorted(results, key=lambda each: each.rank)
+    best = [each.candidate for each in ranked[: math.ceil(len(ranked) / KEPT)]]
+    ran = any(each.candidate is given for each in results)
+    return [given, *(each for each in best if each is not given)] if ran else best
 
 
 def _rungs(count: int, calls: int) -> list[int]:
@@ -134,19 +155,20 @@ def _rungs(count: int, calls: int) -> list[int]:
 
 
 def _round(
-    tried: Sequence[Candidate], judge: Judge, objective: Objective, calls: int
-) -> tuple[list[Trial], list[Refused]]:
-    results, refused = list[Trial](), list[Refused]()
+    tried: Sequence[Candidate], judge: Judge, objective: Objective, calls: int, found: Found
+) -> list[Trial]:
+    results = list[Trial]()
     given: Table | None = None
     for candidate in tried:
         try:
             measured = judge(candidate, calls)
         except (ConfigError, BenchError) as error:
-            refused.append(Refused(candidate, str(error)))
+            found.refused.append(Refused(candidate, str(error)))
             continue
         given = measured if not candidate.values else given
         results.append(_trial(candidate, calls, measured, given, objective))
-    return results, refused
+        found.trials[candidate.name] = results[-1]
+    return results
 
 
 def _trial(

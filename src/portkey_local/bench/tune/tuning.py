@@ -12,7 +12,7 @@ from portkey_local.bench.configs import shown_config
 from portkey_local.bench.door import SEED, deadline_of
 from portkey_local.bench.front import pareto_front
 from portkey_local.bench.intervals import Resampling
-from portkey_local.bench.metrics import measure
+from portkey_local.bench.metrics import HEADLINES, measure
 from portkey_local.bench.results import plain
 from portkey_local.bench.running import run
 from portkey_local.bench.traffic import Traffic, first_calls, traffic_of
@@ -49,6 +49,8 @@ class Tuning:
     weather: str
     seed: int
     calls: int
+    asked: int
+    complete: bool
     deadline: float
     whole: bool
     axes: tuple[str, str]
@@ -59,8 +61,12 @@ class Tuning:
 
     @property
     def best(self) -> tuple[Trial, ...]:
-        """The trials that keep the limits, the best first."""
-        return tuple(each for each in self.trials if each.keeps)[:BEST]
+        """The trials that keep the limits, the best first; of those that did the same, one."""
+        apart: dict[tuple[float, ...], Trial] = {}
+        for each in self.trials:
+            if each.keeps:
+                apart.setdefault(_figures(each), each)
+        return tuple(apart.values())[:BEST]
 
     @property
     def front(self) -> tuple[Trial, ...]:
@@ -75,6 +81,8 @@ class Tuning:
             "weather": self.weather,
             "seed": self.seed,
             "calls": self.calls,
+            "calls_asked_for": self.asked,
+            "complete": self.complete,
             "deadline_s": plain(self.deadline),
             "whole_space": self.whole,
             "axes": list(self.axes),
@@ -106,6 +114,10 @@ class Tuning:
             path.write_text(f"{text}\n", encoding="utf-8")
             paths.append(path)
         return paths
+
+
+def _figures(trial: Trial) -> tuple[float, ...]:
+    return tuple(trial.figures[name].value for name in HEADLINES)
 
 
 def _figure(trial: Trial, metric: str) -> float:
@@ -141,8 +153,9 @@ def tune(  # noqa: PLR0913 - all but two have defaults, and are given by name
 
     `vary` has an entry like `retry.attempts=0..4` for each field; `trials` is how many candidates
     are tried. Unless the objective speaks of success, candidates that are shown to succeed less
-    often than the config as given are set aside. Raises BenchError for what cannot be read, with
-    the nearest name, and ConfigError for a config that cannot be used.
+    often than the config as given are set aside. Ctrl-C ends the search early, with what it has.
+    Raises BenchError for what cannot be read, with the nearest name, and ConfigError for a config
+    that cannot be used.
     """
     given = load(config).model_dump(mode="json", exclude_unset=True)
     wanted = parse_objective(objective)
@@ -151,20 +164,24 @@ def tune(  # noqa: PLR0913 - all but two have defaults, and are given by name
     work, sky = traffic_of(workload, seed=seed, calls=calls), weather_of(weather)
     limit = deadline_of(deadline, work)
     judge = _JudgeState(work, sky, seed, limit, progress)
-    results, refused = search(found, judge, wanted, calls=len(work), halve=not whole)
+    outcome = search(found, judge, wanted, calls=len(work), halve=not whole)
+    results = sorted(outcome.trials.values(), key=lambda each: each.rank)
+    met = max(each.calls for each in results)
     return Tuning(
         objective=wanted,
         workload=work.name,
         weather=sky.name,
         seed=seed,
-        calls=len(work),
+        calls=met,
+        asked=len(work),
+        complete=outcome.complete,
         deadline=limit,
         whole=whole,
         axes=_axes(wanted),
         given=next((each for each in results if not each.candidate.values), None),
-        trials=tuple(each for each in results if each.calls == len(work)),
-        dropped=tuple(each for each in results if each.calls < len(work)),
-        refused=tuple(refused),
+        trials=tuple(each for each in results if each.calls == met),
+        dropped=tuple(each for each in results if each.calls < met),
+        refused=tuple(outcome.refused),
     )
 
 
