@@ -96,8 +96,9 @@ def workload_of(source: WorkloadSource, *, seed: int = 0) -> Workload:
         file = checked(WorkloadFile, read_json(path), str(path))
         return _made(file, str(path), path.parent, seed)
     near = nearest(str(source), PRESETS)
-    hint = f"did you mean {near!r}?" if near else "give a file (.csv, .jsonl, .json), or"
-    raise BenchError(f"workload {str(source)!r} is unknown; {hint} one of {', '.join(PRESETS)}")
+    meant = f"did you mean {near!r}? Else " if near else ""
+    hint = f"{meant}give a file (.csv, .jsonl, .json) or one of {', '.join(PRESETS)}"
+    raise BenchError(f"workload {str(source)!r} is unknown; {hint}")
 
 
 def _made(file: WorkloadFile, origin: str, folder: Path | None, seed: int) -> Workload:
