@@ -3,7 +3,8 @@
 `python -m benchmarks.fidelity [--calls N] [--json FILE] [CONFIG …]`: five configs in three
 weathers. Live means `AsyncPortkey` over real connections to a server in another process that really
 sleeps; each call has the same draws on both sides. Goal: success rates within one point, p50 and
-p95 of the calls that succeed within 10 %.
+p95 of the calls that succeed within 10 %. A live run that other programs on the machine hold up,
+so that its calls come late, is run again, whatever it found.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ from benchmarks import modelled
 
 SEED = 7
 RATE = 120.0  # calls a second: a third of what the client and the server can do on one core each
+LATE, TRIES = 0.05, 3  # seconds; a live run whose calls come later than that is run again
 POINT, PERCENT = 0.01, 0.10
 
 FAST = {
-    "ttft": {"lognormal": [{"median": 0.25, "sigma": 0.3}]},
-    "per_token": {"lognormal": [{"median": 0.004, "sigma": 0.2}]},
-    "failing": {"lognormal": [{"median": 0.05, "sigma": 0.3}]},
+    "ttft": {"lognormal": [{"median": 0.5, "sigma": 0.3}]},
+    "per_token": {"lognormal": [{"median": 0.008, "sigma": 0.2}]},
+    "failing": {"lognormal": [{"median": 0.1, "sigma": 0.3}]},
 }
-CALM = {"mean_seconds": 4.0, "errors": {"500": 0.01}}
+CALM = {"mean_seconds": 5.0, "errors": {"500": 0.01}}
 WEATHERS: Mapping[str, Any] = {
     "brownout": {
         "calm": CALM,
@@ -48,7 +50,7 @@ WEATHERS: Mapping[str, Any] = {
     "blackout": {
         "calm": CALM,
         "blackout": {
-            "mean_seconds": 1.5,
+            "mean_seconds": 2.0,
             "errors": {"503": 0.6, "network": 0.3, "silence": 0.1},
         },
     },
@@ -83,7 +85,7 @@ def _targets(url: str, retries: int = 0, **fields: Any) -> list[dict[str, Any]]:
 
 def configs(url: str) -> dict[str, tuple[dict[str, Any], bool]]:
     """Return the configs by name, and whether their calls are streamed."""
-    limits = {"request_timeout": 1500, "stream_idle_timeout": 1000}
+    limits = {"request_timeout": 3000, "stream_idle_timeout": 2000}
     fallback = {"strategy": {"mode": "fallback"}}
     breaker = {"mode": "fallback", "cb_config": {"failure_threshold": 5, "cooldown_interval": 2000}}
     return {
@@ -100,17 +102,19 @@ def configs(url: str) -> dict[str, tuple[dict[str, Any], bool]]:
 
 @dataclass
 class Side:
-    """What one side of a comparison found."""
+    """What one side of a comparison found; `late` is by how much calls came late (p99, seconds)."""
 
     success: float
     p50: float
     p95: float
+    late: float = 0.0
 
     @classmethod
-    def of(cls, succeeded: Any, seconds: Any) -> Side:
+    def of(cls, succeeded: Any, seconds: Any, late: Any = (0.0,)) -> Side:
         """Sum up the calls."""
         p50, p95 = np.percentile(np.asarray(seconds)[np.asarray(succeeded)], [50, 95])
-        return cls(float(np.mean(succeeded)), float(p50), float(p95))
+        behind = np.percentile(late, 99)
+        return cls(float(np.mean(succeeded)), float(p50), float(p95), float(behind))
 
 
 @dataclass
@@ -140,7 +144,7 @@ class Pair:
             f"{self.config:22} {self.weather:13} success {real.success:7.2%} {ours.success:7.2%}   "
             f"p50 {real.p50:6.3f} {ours.p50:6.3f} s ({ours.p50 / real.p50 - 1:+.1%})   "
             f"p95 {real.p95:6.3f} {ours.p95:6.3f} s ({ours.p95 / real.p95 - 1:+.1%})   "
-            f"{'agree' if self.agrees else 'DIFFER'}"
+            f"{'agree' if self.agrees else 'DIFFER'}   (live late by {real.late * 1000:.0f} ms)"
         )
 
 
@@ -166,6 +170,7 @@ async def live(config: dict[str, Any], calls: Any, address: str, seed: int) -> S
 
     key = key_of(seed, "router")
     succeeded, seconds = [False] * len(calls), [0.0] * len(calls)
+    late = [0.0] * len(calls)
     async with AsyncPortkey(config=config, rng=CallsOwn()) as client:
 
         async def call(number: int) -> None:
@@ -188,9 +193,10 @@ async def live(config: dict[str, Any], calls: Any, address: str, seed: int) -> S
         begin, tasks = time.monotonic(), []
         for number, moment in enumerate(calls.arrival.tolist()):
             await asyncio.sleep(max(0.0, begin + moment - time.monotonic()))
+            late[number] = time.monotonic() - begin - moment
             tasks.append(asyncio.create_task(call(number)))
         await asyncio.gather(*tasks)
-    return Side.of(succeeded, seconds)
+    return Side.of(succeeded, seconds, late)
 
 
 def compare(name: str, sky: str, calls: int, seed: int = SEED) -> Pair:
@@ -206,8 +212,11 @@ def compare(name: str, sky: str, calls: int, seed: int = SEED) -> Pair:
     }
     made = workload_of(told["workload"], seed=seed)
     result = run(told["config"], made, told["weather"], seed=seed).calls
-    with modelled.running(told) as address:
-        real = asyncio.run(live(configs(address)[name][0], made, address, seed))
+    for _ in range(TRIES):
+        with modelled.running(told) as address:
+            real = asyncio.run(live(configs(address)[name][0], made, address, seed))
+        if real.late <= LATE:  # else other programs held the machine: that was no measurement
+            break
     return Pair(name, sky, calls, real, Side.of(result.succeeded, result.total_s))
 
 
