@@ -109,7 +109,8 @@ class Caller:
         if isinstance(outcome, Failure):
             network = outcome.fault is Fault.NETWORK
             ending = ENDINGS.get(outcome.fault, Ending.OTHER)
-            self._finish(ending, 0 if network else outcome.status, self._place(outcome))
+            status = 0 if network else outcome.status
+            self._finish(ending, status, self._place(outcome), _cache_use(outcome.cache))
             return
         self._ttft = self._simulation.now - self.begun
         if outcome.stream is None:
@@ -121,7 +122,7 @@ class Caller:
 
     def _read_to_the_end(self, reply: Reply, said: str | None) -> None:
         if said is None:
-            self._finish(Ending.INTERRUPTED, 0, self._place(reply))
+            self._finish(Ending.INTERRUPTED, 0, self._place(reply), _cache_use(reply.cache))
         else:
             self._answered(reply, said)
 

@@ -53,8 +53,11 @@ def run(
     """
     calls = workload_of(workload, seed=seed)
     sky = weather_of(weather)
-    compiled = compile_config(config, vault=StandIns())
-    sites = sites_of(compiled.targets, sky, calls.model, calls.load, seed)
+    vault = StandIns()
+    compiled = compile_config(config, vault=vault)
+    sites = sites_of(
+        compiled.targets, sky, model=calls.model, load=calls.load, seed=seed, apart=vault.guessed
+    )
     check_feasible(compiled, request_of(calls, calls.asked.text(0)), calls.metadata, sites)
     running = _RunState(compiled, calls, sites, seed, progress)
     running.simulation.run()
@@ -70,7 +73,7 @@ def run(
         attempts=running.recorder.attempts(),
         regimes=_regimes(sites, running.simulation.now),
         breakers=running.recorder.breakers(),
-        warnings=tuple(unpriced(sites.values())),
+        warnings=(*vault.warnings(), *unpriced(sites.values())),
     )
 
 

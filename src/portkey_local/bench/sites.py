@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from portkey_local.bench.chance import key_of
@@ -15,7 +15,7 @@ from portkey_local.bench.weather.models import ProviderModel
 from portkey_local.bench.weather.reading import Weather
 from portkey_local.bench.weather.recorded import RecordedState
 from portkey_local.bench.weather.scripted import ScriptState
-from portkey_local.model import Target
+from portkey_local.model import EMPTY, Target
 
 __all__ = ["Site", "sites_of", "unpriced"]
 
@@ -41,11 +41,18 @@ class Site:
 
 
 def sites_of(
-    targets: Iterable[Target], weather: Weather, model: str, load: Load, seed: int
+    targets: Iterable[Target],
+    weather: Weather,
+    *,
+    model: str,
+    load: Load,
+    seed: int,
+    apart: Mapping[str, str] = EMPTY,
 ) -> dict[str, Site]:
     """Return the place of each target, by its path. `model` is what calls ask for.
 
-    Raises BenchError for a target that the weather says nothing of.
+    Targets in `apart` are providers of their own, by those names. Raises BenchError for a target
+    that the weather says nothing of.
     """
     sources: dict[tuple[str, ...], Source] = {}
     sites: dict[str, Site] = {}
@@ -54,6 +61,8 @@ def sites_of(
             continue
         named = str(target.override.get("model") or model)
         identity, told = _found(weather, target, named)
+        if target.path in apart:
+            identity = f"{identity}@{apart[target.path]}"
         account = (identity, target.url, *(f"{k}:{v}" for k, v in sorted(target.headers.items())))
         if account not in sources:
             sources[account] = _source(weather, target, identity, named, told, load, seed)

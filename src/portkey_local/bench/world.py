@@ -7,7 +7,7 @@ nobody waited for the rest; an error, and an answer that never began, costs noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from portkey_local.bench.caller import Caller
@@ -21,7 +21,7 @@ from portkey_local.model import Answer, Call, Failure, Fault, Outcome, Reply, Rn
 from portkey_local.providers.sse import SseReader
 from portkey_local.wire.contract import WireError
 
-__all__ = ["BenchWorld"]
+__all__ = ["BenchWorld", "first_event", "following"]
 
 BEGUN: Final = frozenset({End.WHOLE, End.TRUNCATED, End.STALLED})
 JSON: Final[Mapping[str, str]] = {"content-type": "application/json"}
@@ -156,17 +156,30 @@ def _completion(call: Call, fate: Fate, caller: Caller) -> dict[str, Any]:
 def _stream(call: Call, target: Target, fate: Fate, caller: Caller, now: float) -> Reply:
     """Return an answer whose first token has come, and whose other tokens come in time."""
     reader = SseReader(choices=1, terminal_needed=True)
-    events = reader.feed((DELTA % caller.answer).encode())
+    events = reader.feed(first_event(caller.answer))
     begin = now + fate.first
-    # Tokens come steadily: so many pieces as keep a slow stream alive, and no more.
-    pieces = int(fate.rest * PIECES_PER_LIMIT / target.idle_timeout) if fate.rest else 0
-    pieces = min(pieces, max(0, fate.tokens - 2))
-    gap = fate.rest / (pieces + 1)
-    parts = [Part(begin + gap * (number + 1), MORE) for number in range(pieces)]
-    end = begin + fate.rest + fate.stall
-    if fate.end is End.TRUNCATED:
-        parts.append(Part(end, BROKEN))
-    else:
-        parts += (Part(end, LAST), Part(end, None))
+    parts = [Part(begin + after, content) for after, content in following(fate, target)]
     head = Answer(fate.status, EVENTS)
     return opened(call, target, reader, events, VirtualResponse(head, parts, call.clock))
+
+
+def first_event(answer: str) -> bytes:
+    """Return a stream's first event, with the text that tells one answer from others."""
+    return (DELTA % answer).encode()
+
+
+def following(fate: Fate, target: Target) -> Iterator[tuple[float, bytes | WireError | None]]:
+    """Walk what follows a stream's first event, and how many seconds after it: bytes, then its end.
+
+    Tokens come steadily: so many pieces as keep a slow stream alive, and no more.
+    """
+    pieces = int(fate.rest * PIECES_PER_LIMIT / target.idle_timeout) if fate.rest else 0
+    pieces = min(pieces, max(0, fate.tokens - 2))
+    for number in range(pieces):
+        yield fate.rest * (number + 1) / (pieces + 1), MORE
+    end = fate.rest + fate.stall
+    if fate.end is End.TRUNCATED:
+        yield end, BROKEN
+    else:
+        yield end, LAST
+        yield end, None

@@ -66,8 +66,9 @@ def weather_of(source: WeatherSource) -> Weather:
     if path.suffix == ".json" or path.exists():
         return _weather(checked(WeatherFile, read_json(path), str(path)), str(path), path.parent)
     near = nearest(str(source), PRESETS)
-    hint = f"did you mean {near!r}?" if near else "give a JSON file or an event log (.jsonl), or"
-    raise BenchError(f"weather {str(source)!r} is unknown; {hint} one of {', '.join(PRESETS)}")
+    meant = f"did you mean {near!r}? Else " if near else ""
+    hint = f"{meant}give a JSON file, an event log (.jsonl) or one of {', '.join(PRESETS)}"
+    raise BenchError(f"weather {str(source)!r} is unknown; {hint}")
 
 
 def _weather(file: WeatherFile, origin: str, folder: Path) -> Weather:

@@ -105,8 +105,9 @@ def _told(
     if path.suffix == ".json" or path.exists():
         return checked(WorkloadFile, read_json(path), str(path)), str(path), path.parent
     near = nearest(str(source), PRESETS)
-    hint = f"did you mean {near!r}?" if near else "give a file (.csv, .jsonl, .json), or"
-    raise BenchError(f"workload {str(source)!r} is unknown; {hint} one of {', '.join(PRESETS)}")
+    meant = f"did you mean {near!r}? Else " if near else ""
+    hint = f"{meant}give a file (.csv, .jsonl, .json) or one of {', '.join(PRESETS)}"
+    raise BenchError(f"workload {str(source)!r} is unknown; {hint}")
 
 
 def _made(file: WorkloadFile, origin: str, folder: Path | None, seed: int) -> Workload:
