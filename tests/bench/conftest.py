@@ -39,3 +39,10 @@ WORKLOAD = {"poisson": {"rate": 8}, "questions": {"repeat_rate": 0.4}, "name": "
 @pytest.fixture(scope="session")
 def results() -> Results:
     return compare(CONFIGS, workload=WORKLOAD, weather=["calm", OUTAGE], calls=500, seed=3)
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have keys for the providers of the configs here."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "key-of-nobody")

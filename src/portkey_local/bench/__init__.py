@@ -5,24 +5,39 @@ and the simulated driver performs. All chance comes from the seed, by call, targ
 that two configs meet the same luck. Nobody reads a clock.
 """
 
+from portkey_local.bench.door import compare
+from portkey_local.bench.intervals import Estimate
+from portkey_local.bench.metrics import METRICS, Metric
 from portkey_local.bench.naming import BenchError
 from portkey_local.bench.records import Attempts, Breakers, CacheUse, Calls, Ending, Regimes, Run
+from portkey_local.bench.results import Comparison, Difference, Result, Results
 from portkey_local.bench.running import run
+from portkey_local.bench.search.tuning import Tuning, tune
 from portkey_local.bench.weather import Weather, weather_of
 from portkey_local.bench.workloads import Workload, workload_of
 
 __all__ = [
+    "METRICS",
     "Attempts",
     "BenchError",
     "Breakers",
     "CacheUse",
     "Calls",
+    "Comparison",
+    "Difference",
     "Ending",
+    "Estimate",
+    "Metric",
     "Regimes",
+    "Result",
+    "Results",
     "Run",
+    "Tuning",
     "Weather",
     "Workload",
+    "compare",
     "run",
+    "tune",
     "weather_of",
     "workload_of",
 ]

@@ -14,8 +14,8 @@ from portkey_local.bench.results import Comparison, Results
 from portkey_local.bench.wording import margin_of, seconds, value_of
 
 if TYPE_CHECKING:
-    from portkey_local.bench.tune.search import Trial
-    from portkey_local.bench.tune.tuning import Tuning
+    from portkey_local.bench.search.halving import Trial
+    from portkey_local.bench.search.tuning import Tuning
 
 __all__ = ["comparison_view", "results_view", "tuning_view"]
 

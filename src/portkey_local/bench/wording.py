@@ -80,16 +80,16 @@ def relative_of(each: Estimate) -> str:
 
 def _with_spread(each: Estimate, scale: float) -> tuple[str, str]:
     """Write a difference and its spread: both ends where a margin would mislead."""
-    low, high = each.low or 0.0, each.high or 0.0
-    margin = (high - low) / 2 * scale
-    places = _decimals(margin or abs(each.value) * scale)
-    below, above = each.value - low, high - each.value
-    value = number(each.value * scale, places)
-    if max(below, above) <= LOPSIDED * min(below, above) and margin < each.value * scale:
-        return value, f"± {number(margin, places)}"
-    places = _decimals(min(below, above) * scale)
-    ends = f"({number(low * scale, places)} to {number(high * scale, places)})"
-    return number(each.value * scale, places), ends
+    value, low, high = (end * scale for end in (each.value, each.low or 0.0, each.high or 0.0))
+    margin, below, above = (high - low) / 2, value - low, high - value
+    if max(below, above) <= LOPSIDED * min(below, above) and margin < value:
+        places = _decimals(margin or abs(value))
+        return number(value, places), f"± {number(margin, places)}"
+    return _two_digits(value), f"({_two_digits(low)} to {_two_digits(high)})"
+
+
+def _two_digits(value: float) -> str:
+    return number(value, _decimals(_step(value) * SIGNIFICANT))
 
 
 def _written(value: float, unit: Unit, margin: float | None) -> str:

@@ -16,7 +16,7 @@ from portkey_local.cli.saying import INTERRUPTED, AsJson, console, plainly, say
 
 if TYPE_CHECKING:
     from portkey_local.bench.results import Results
-    from portkey_local.bench.tune.tuning import Tuning
+    from portkey_local.bench.search.tuning import Tuning
 
 __all__ = ["app"]
 
@@ -148,7 +148,7 @@ def tune(  # noqa: PLR0913, PLR0917 - one for each thing that may be said
     """Search the values of a config's fields that do best, every candidate with the same luck."""
     with _plainly():
         from portkey_local.bench.configs import named_configs
-        from portkey_local.bench.tune.tuning import tune as search
+        from portkey_local.bench.search.tuning import tune as search
         from portkey_local.home import configs_dir
 
         (given, *others) = named_configs([config], configs_dir()).values()

@@ -26,7 +26,7 @@ from portkey_local.bench.wording import figure, seconds
 __all__ = ["attempts_over_time", "breakers_over_time", "shares_over_time", "target_colours"]
 
 WIDTH: Final = 960
-LEFT, RIGHT = 176, 850
+LEFT, RIGHT = 172, 832
 STRIP, ROW, GAP, FOOT, HEAD = 12, 46, 12, 34, 6
 LETTER: Final = 5.4  # the width of a small letter
 MINUTES: Final = 150  # from so many seconds on, time is told in minutes

@@ -12,8 +12,8 @@ from portkey_local.bench.metrics import METRICS
 from portkey_local.bench.wording import figure, seconds
 
 if TYPE_CHECKING:
-    from portkey_local.bench.tune.search import Trial
-    from portkey_local.bench.tune.tuning import Tuning
+    from portkey_local.bench.search.halving import Trial
+    from portkey_local.bench.search.tuning import Tuning
 
 __all__ = ["tuned_page"]
 

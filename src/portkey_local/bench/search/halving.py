@@ -17,8 +17,8 @@ import numpy as np
 
 from portkey_local.bench.intervals import Estimate, Measured, between, estimate
 from portkey_local.bench.naming import BenchError
-from portkey_local.bench.tune.objective import Objective
-from portkey_local.bench.tune.varying import Vary, applied
+from portkey_local.bench.search.objective import Objective
+from portkey_local.bench.search.varying import Vary, applied
 from portkey_local.bench.verdicts import VERDICTS
 from portkey_local.errors import ConfigError
 

@@ -15,10 +15,10 @@ from portkey_local.bench.intervals import Resampling
 from portkey_local.bench.metrics import HEADLINES, measure
 from portkey_local.bench.results import plain
 from portkey_local.bench.running import run
+from portkey_local.bench.search.halving import Candidate, Refused, Trial, candidates, search
+from portkey_local.bench.search.objective import DEFAULT_OBJECTIVE, Objective, parse_objective
+from portkey_local.bench.search.varying import parse_vary
 from portkey_local.bench.traffic import Traffic, first_calls, traffic_of
-from portkey_local.bench.tune.objective import DEFAULT_OBJECTIVE, Objective, parse_objective
-from portkey_local.bench.tune.search import Candidate, Refused, Trial, candidates, search
-from portkey_local.bench.tune.varying import parse_vary
 from portkey_local.bench.weather import DEFAULT as WEATHER
 from portkey_local.bench.weather.reading import Weather, WeatherSource, weather_of
 from portkey_local.bench.workloads import DEFAULT as WORKLOAD

@@ -11,8 +11,8 @@ from hypothesis import given, strategies as st
 
 from portkey_local.bench.intervals import Estimate
 from portkey_local.bench.naming import BenchError
-from portkey_local.bench.tune.objective import Limit, parse_objective
-from portkey_local.bench.tune.varying import Choice, applied, parse_vary
+from portkey_local.bench.search.objective import Limit, parse_objective
+from portkey_local.bench.search.varying import Choice, applied, parse_vary
 
 CONFIG: dict[str, Any] = {
     "strategy": {"mode": "fallback"},

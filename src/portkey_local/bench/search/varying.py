@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from portkey_local.bench.naming import BenchError
-from portkey_local.bench.tune.fields import check_place
+from portkey_local.bench.search.fields import check_place
 
 __all__ = ["Choice", "Range", "Vary", "applied", "parse_vary"]
 
