@@ -1,4 +1,4 @@
-"""`python -m benchmarks [overhead|imports|all] [--json FILE] [--quick] [--peers]`."""
+"""`python -m benchmarks [overhead|imports|simulation|all] [--json FILE] [--quick] [--peers]`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("overhead", "imports", "all"), default="all")
+    parser.add_argument(
+        "what", nargs="?", choices=("overhead", "imports", "simulation", "all"), default="all"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: a smoke test")
     parser.add_argument(
@@ -67,12 +69,14 @@ def measure(asked: argparse.Namespace, surroundings: dict[str, str]) -> int:
 
 def measure_parts(run: Run, asked: argparse.Namespace, surroundings: dict[str, str]) -> None:
     """Measure the parts that were asked for."""
-    from benchmarks import imports, overhead, peers
+    from benchmarks import imports, overhead, peers, simulation
 
     if asked.what in ("overhead", "all"):
         overhead.measure(run)
     if asked.what in ("imports", "all"):
         imports.measure(run)
+    if asked.what in ("simulation", "all"):
+        simulation.measure(run)
     if asked.peers:
         peers.measure(run, surroundings)
 

@@ -29,7 +29,7 @@ def by_batches(values: np.ndarray, batches: int = 30) -> tuple[float, float]:
 def test_a_provider_with_few_servers_makes_calls_wait_as_long_as_in_an_mmc_queue(servers, rate):
     """Poisson arrivals, exponential service of 1 s: the mean time is the wait of M/M/c and 1 s."""
     service = {"ttft": {"exponential": 1.0}, "per_token": NO_TIME, "concurrency": servers}
-    calls = workload(30_000, rate=rate, tokens=1, stream=False)
+    calls = workload(24_000, rate=rate, tokens=1, stream=False)
     taken = run(SINGLE, calls, weather(latency=service), seed=5).calls
     assert taken.succeeded.all()
     mean, error = by_batches(taken.total_s[2000:])
@@ -40,7 +40,7 @@ def test_a_provider_with_few_servers_makes_calls_wait_as_long_as_in_an_mmc_queue
 @pytest.mark.parametrize("retries", [1, 3])
 def test_retries_multiply_attempts_by_the_geometric_sum(retries):
     """At an error rate p, n retries make (1 - p^(n+1)) / (1 - p) attempts, and fail p^(n+1) calls."""
-    share, count = 0.4, 15_000
+    share, count = 0.4, 10_000
     config = {**SINGLE, "retry": {"attempts": retries}}
     taken = run(config, workload(count, stream=False), quick(errors={"503": share}), seed=2).calls
     expected = (1 - share ** (retries + 1)) / (1 - share)
@@ -52,7 +52,7 @@ def test_retries_multiply_attempts_by_the_geometric_sum(retries):
 
 def test_shares_of_a_balanced_group_are_its_weights():
     """Each target answers its share of the calls."""
-    weights, count = (0.6, 0.3, 0.1), 15_000
+    weights, count = (0.6, 0.3, 0.1), 10_000
     names = ("openai", "anthropic", "groq")
     targets = [{"provider": n, "weight": w} for n, w in zip(names, weights, strict=True)]
     config = {"strategy": {"mode": "loadbalance"}, "targets": targets}
@@ -64,7 +64,7 @@ def test_shares_of_a_balanced_group_are_its_weights():
 
 def test_a_fallback_fails_where_both_providers_do():
     """Two providers whose luck is their own fail together as often as the product says."""
-    share, count = 0.3, 15_000
+    share, count = 0.3, 10_000
     config = {
         "strategy": {"mode": "fallback"},
         "targets": [{"provider": "openai"}, {"provider": "groq"}],

@@ -105,7 +105,7 @@ def test_draws_lie_inside_the_unit_interval(key, position):
 
 def test_draws_are_uniform_and_do_not_follow_each_other():
     """Mean, variance and neighbours of many draws are those of independent uniform ones."""
-    for keys in ([key_of(1, "a")] * 20_000, [mixed(key_of(1, "b"), n) for n in range(20_000)]):
+    for keys in ([key_of(1, "a")] * 10_000, [mixed(key_of(1, "b"), n) for n in range(10_000)]):
         step = len(set(keys)) == 1
         drawn = np.array([uniform(key, n if step else 0) for n, key in enumerate(keys)])
         assert abs(drawn.mean() - 0.5) < 4 * np.sqrt(1 / 12 / len(drawn))
@@ -158,12 +158,12 @@ def test_regimes_last_as_long_as_they_say_and_follow_as_they_are_weighed():
             }
         }
     )
-    spans = RegimeState(model, key_of(1, "weather")).spans(200_000)
+    spans = RegimeState(model, key_of(1, "weather")).spans(400_000)
     time = np.zeros(3)
     for begin, end, place in spans:
         time[place] += end - begin
     due = np.array([30, 0.75 * 10, 0.25 * 20])
-    assert time / time.sum() == pytest.approx(due / due.sum(), rel=0.06)
+    assert time / time.sum() == pytest.approx(due / due.sum(), rel=0.08)
 
 
 def test_a_schedule_says_when():

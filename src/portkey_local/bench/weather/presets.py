@@ -60,6 +60,11 @@ SHAKY: Final = Regime(mean_seconds=60, truncated=0.05, stalled=0.05, stall_secon
 TIGHT: Final = Regime(mean_seconds=45, errors={"500": 0.001}, limits=0.4)
 
 
+def _passing(regime: Regime) -> Regime:
+    """Return a regime that calm follows."""
+    return regime.model_copy(update={"next": {"calm": 1.0}})
+
+
 @dataclass(frozen=True, slots=True)
 class Preset:
     """A weather by name: what it is like, its regimes, and the limits of every account."""
@@ -101,13 +106,13 @@ PRESETS: Final[Mapping[str, Preset]] = {
         {"calm": _calm(120), "shaky": SHAKY},
     ),
     "stormy": Preset(
-        "all of these, one after the other",
+        "one of these every three minutes, at each provider by itself",
         {
             "calm": _calm(120),
-            "brownout": BROWNOUT,
-            "blackout": BLACKOUT,
-            "shaky": SHAKY,
-            "tight": TIGHT,
+            "brownout": _passing(BROWNOUT),
+            "blackout": _passing(BLACKOUT),
+            "shaky": _passing(SHAKY),
+            "tight": _passing(TIGHT),
         },
         Limits(share_of_load=1.5),
     ),
