@@ -53,7 +53,7 @@ def test_the_summary_says_what_to_ship_and_whom_it_beats(results: Results) -> No
     outage = results["outage"]
     assert outage.best != "single"
     assert outage.summary[0].startswith(f"{outage.best}: 100")
-    against = next(line for line in outage.summary if "Than single" in line)
+    against = next(line for line in outage.summary if line.startswith("Against single, it"))
     assert "answers more calls in time by" in against
     told = {(each.metric, each.better, each.worse): each.shown for each in outage.differences}
     assert told["goodput", "fallback", "single"]

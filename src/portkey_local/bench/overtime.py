@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from portkey_local.bench.records import CacheUse, Floats, Regimes, Run
 
 __all__ = [
+    "OUTAGES",
     "Overtime",
     "Phase",
     "Recovery",

@@ -17,7 +17,7 @@ from portkey_local.bench.metrics import HEADLINES, METRICS, Metric
 from portkey_local.bench.results import Difference
 from portkey_local.bench.wording import amount_of, figure, relative_of
 
-__all__ = ["VERDICTS", "best_of", "difference", "differences", "summary"]
+__all__ = ["AS_GOOD", "VERDICTS", "best_of", "difference", "differences", "summary"]
 
 VERDICTS: Final = 0.99
 AS_GOOD: Final = 0.005  # a share of calls that nobody would pay for
@@ -104,14 +104,12 @@ def _against(found: Iterable[Difference], best: str, others: Sequence[str]) -> I
         shown = [each for each in told if each is not None and each.shown]
         ahead = [_short(each) for each in shown if each.better == best]
         behind = [_short(each) for each in shown if each.better == other]
-        if ahead and behind:
-            yield f"Than {other} it {' and '.join(ahead)}, but {other} {' and '.join(behind)}."
-        elif ahead:
-            yield f"Than {other} it {' and '.join(ahead)}."
-        elif behind:
-            yield f"Than it, {other} {' and '.join(behind)}."
-        else:
-            yield f"Between it and {other} no difference is shown."
+        said = [
+            f"{who} {' and '.join(leads)}"
+            for who, leads in (("it", ahead), (other, behind))
+            if leads
+        ]
+        yield f"Against {other}, {'; '.join(said) or 'no difference is shown'}."
 
 
 def _short(each: Difference) -> str:

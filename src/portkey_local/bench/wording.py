@@ -13,7 +13,6 @@ __all__ = [
     "amount_of",
     "figure",
     "margin_of",
-    "money",
     "number",
     "relative_of",
     "seconds",
@@ -33,6 +32,7 @@ SIGNS: Final[Mapping[Unit, tuple[str, str]]] = {
 PERCENT: Final = 100
 MOST_DECIMALS: Final = 5
 LOPSIDED: Final = 1.5
+CENTS: Final = 0.1  # from so many dollars on, an axis has cents
 
 
 def figure(name: str, each: Estimate) -> str:
@@ -136,11 +136,6 @@ def seconds(value: float) -> str:
     return f"{value:.3g} s" if value < 120 else f"{value / 60:.3g} min"
 
 
-def money(value: float) -> str:
-    """Write dollars: cents from one dollar down to ten, three digits below."""
-    return f"${value:,.2f}" if value >= 1 or not value else f"${value:.3g}"
-
-
 def tick(name: str, value: float) -> str:
     """Write a metric's round value at an axis."""
     match METRICS[name].unit:
@@ -149,6 +144,6 @@ def tick(name: str, value: float) -> str:
         case "seconds":
             return seconds(value)
         case "dollars":
-            return money(value)
+            return f"${value:,.2f}" if value >= CENTS or not value else f"${value:.3g}"
         case _:
             return f"{value:.6g}"

@@ -28,6 +28,7 @@ __all__ = ["latency_curves"]
 WIDTH, HEIGHT = 560, 372
 LEFT, RIGHT, TOP, BOTTOM = 50, 396, 14, 332
 HIGHEST: Final = 0.9995
+ROOM: Final = 2.5  # above the highest curve, as a ratio of what is not reached
 LABEL_GAP: Final = 15
 
 
@@ -53,7 +54,8 @@ def latency_curves(comparison: Comparison, *, first_token: bool = False) -> str:
     kept = [each for each in curves if each.points]
     if not kept:
         return ""
-    x, y = _across(kept), nines(HIGHEST, BOTTOM, TOP)
+    reached = max(each.points[-1][1] for each in kept)
+    x, y = _across(kept), nines(min(HIGHEST, 1 - (1 - reached) / ROOM), BOTTOM, TOP)
     what = "first token" if first_token else "answer"
     return drawing(
         WIDTH,
@@ -107,10 +109,10 @@ def _deadline(x: Scale, deadline: float) -> str:
 
 def _drawn(curve: _Curve, x: Scale, y: Scale) -> str:
     """Draw a curve, level from its end on, with the interval of its 99th percentile."""
-    shown = [(x(at), y(share)) for at, share in curve.points if share <= HIGHEST]
-    end = shown[-1] if shown else (x(curve.points[0][0]), y(HIGHEST))
+    shown = [(x(at), y(share)) for at, share in curve.points if share <= y.high]
+    end = shown[-1] if shown else (x(curve.points[0][0]), TOP)
     parts = [path(shown, class_=f"curve s{curve.slot}", steps=False)]
-    if curve.points[-1][1] < HIGHEST:
+    if curve.points[-1][1] < y.high:
         parts.append(line(end, (RIGHT, end[1]), class_=f"level s{curve.slot}"))
     return element("g", tip(curve.name), *parts, _whisker(curve, x, y), class_="series")
 
@@ -149,6 +151,6 @@ def _end(curve: _Curve, x: Scale, y: Scale) -> Point:
     if not curve.points:
         return RIGHT, BOTTOM
     reached = curve.points[-1][1]
-    if reached < HIGHEST:
+    if reached < y.high:
         return RIGHT, y(reached)
-    return x(share_at(curve.points, HIGHEST)), TOP
+    return x(share_at(curve.points, y.high)), TOP

@@ -18,6 +18,7 @@ from portkey_local.bench.html.timeline import (
     target_colours,
 )
 from portkey_local.bench.results import Comparison, Results
+from portkey_local.bench.verdicts import AS_GOOD
 from portkey_local.bench.wording import seconds
 
 __all__ = ["document", "figure_of", "page"]
@@ -132,14 +133,26 @@ def _plots(comparison: Comparison) -> Iterable[str]:
         "Share of all calls answered within a time. A dotted level is where the rest failed;"
         " a dot is the p99 of the answered calls with its interval.",
     )
+    behind = {
+        each.worse
+        for each in comparison.differences
+        if each.metric == "goodput" and each.shown and each.amount.value > AS_GOOD
+    }
     spots = [
-        Spot(each.name, each.figures["cost"], each.figures["p99"], slot % 8)
+        Spot(
+            each.name,
+            each.figures["cost"],
+            each.figures["p99"],
+            slot % 8,
+            eligible=each.name not in behind,
+        )
         for slot, each in enumerate(comparison.results)
     ]
     yield figure_of(
         pareto_plot(spots),
         "What speed costs",
-        "Crosses are 95 % intervals; none beats the configs on the dashed line in both.",
+        "Crosses are 95 % intervals. Hollow dots are shown to answer fewer calls in time than"
+        " another, by half a point or more; of the rest, none beats those on the line in both.",
     )
 
 

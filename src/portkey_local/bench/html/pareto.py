@@ -36,12 +36,16 @@ MARGIN: Final = 0.08
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A config's place: its estimates across and up; without a `slot` it is one of a crowd."""
+    """A config's place: its estimates across and up; without a `slot` it is one of a crowd.
+
+    One that is not `eligible` falls short elsewhere: it is drawn hollow, and is not on the front.
+    """
 
     name: str
     across: Estimate
     up: Estimate
     slot: int | None = None
+    eligible: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def pareto_plot(spots: Sequence[Spot], metrics: tuple[str, str] = ("cost", "p99"
         WIDTH,
         HEIGHT,
         _axes(plane),
-        path(_front(spots, plane), class_="frontier"),
+        _front([each for each in spots if each.eligible], plane),
         *(_spot(each, plane) for each in sorted(spots, key=lambda each: each.slot is not None)),
         _labels([each for each in spots if each.slot is not None], plane),
         title=f"{METRICS[metrics[0]].title} against {METRICS[metrics[1]].title}",
@@ -77,8 +81,10 @@ def pareto_plot(spots: Sequence[Spot], metrics: tuple[str, str] = ("cost", "p99"
     )
 
 
-def _front(spots: Sequence[Spot], plane: _Plane) -> list[Point]:
-    """Return the corners of what is reached: everything beyond the line is out of reach."""
+def _front(spots: Sequence[Spot], plane: _Plane) -> str:
+    """Draw the border of what is reached: everything beyond the line is out of reach."""
+    if not spots:
+        return ""
     front = pareto_front(
         spots,
         lambda spot, name: (spot.across if name == plane.metrics[0] else spot.up).value,
@@ -89,7 +95,8 @@ def _front(spots: Sequence[Spot], plane: _Plane) -> list[Point]:
         (LEFT if METRICS[plane.metrics[0]].more_is_better else RIGHT),
         (BOTTOM if METRICS[plane.metrics[1]].more_is_better else TOP),
     )
-    return _corners([(points[0][0], far_y), *points, (far_x, points[-1][1])])
+    corners = _corners([(points[0][0], far_y), *points, (far_x, points[-1][1])])
+    return path(corners, class_="frontier")
 
 
 def _corners(steps: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -138,6 +145,7 @@ def _spot(spot: Spot, plane: _Plane) -> str:
     words = tip(f"{spot.name}: {', '.join(f'{name} {figure(name, each)}' for name, each in told)}")
     if spot.slot is None:
         return element("g", words, circle(at, 2.6, class_="dot faint"))
+    dot = f"dot f{spot.slot}" if spot.eligible else f"hollow s{spot.slot}"
     cross = []
     if spot.across.low is not None and spot.across.high is not None:
         ends = plane.x(spot.across.low), plane.x(spot.across.high)
@@ -145,7 +153,7 @@ def _spot(spot: Spot, plane: _Plane) -> str:
     if spot.up.low is not None and spot.up.high is not None:
         ends = plane.y(spot.up.low), plane.y(spot.up.high)
         cross.append(line((at[0], ends[0]), (at[0], ends[1]), class_=f"range s{spot.slot}"))
-    return element("g", words, *cross, circle(at, 4.5, class_=f"dot f{spot.slot}"), class_="series")
+    return element("g", words, *cross, circle(at, 4.5, class_=dot), class_="series")
 
 
 def _labels(spots: Sequence[Spot], plane: _Plane) -> str:

@@ -19,7 +19,7 @@ from portkey_local.bench.html.svg import (
     text,
     tip,
 )
-from portkey_local.bench.overtime import Phase, Span
+from portkey_local.bench.overtime import OUTAGES, Phase, Span
 from portkey_local.bench.results import Comparison, Result
 from portkey_local.bench.wording import figure, seconds
 
@@ -31,13 +31,10 @@ STRIP, ROW, GAP, FOOT, HEAD = 12, 46, 12, 34, 6
 LETTER: Final = 5.4  # the width of a small letter
 MINUTES: Final = 150  # from so many seconds on, time is told in minutes
 SEVERITY: Final[Mapping[str, int]] = {
-    "throttled": 1,
-    "slow": 1,
-    "brown-out": 2,
-    "stall": 2,
-    "truncated": 2,
-    "black-out": 3,
-    "outage": 3,
+    "tight": 1,
+    "shaky": 1,
+    "brownout": 2,
+    **dict.fromkeys(OUTAGES, 3),
 }
 
 

@@ -39,8 +39,8 @@ def tuned_page(tuning: Tuning) -> str:
             pareto_plot(_spots(tuning), tuning.axes),
             "What can be had",
             escape(
-                f"{across}, against {up}. Grey dots are candidates; those on the line are"
-                " outdone by none in both."
+                f"{across}, against {up}. Grey dots are candidates, hollow ones miss a limit;"
+                " of the others, none beats those on the line in both."
             ),
         ),
         _configs(tuning),
@@ -79,16 +79,18 @@ def _row(trial: Trial, tuning: Tuning) -> str:
 
 def _spots(tuning: Tuning) -> list[Spot]:
     marked = [*tuning.best[:1], *([] if tuning.given is None else [tuning.given]), *tuning.front]
-    slots = {each.candidate.name: slot for slot, each in enumerate(dict.fromkeys(marked))}
+    slots = {
+        each.candidate.name: slot
+        for slot, each in enumerate([*dict.fromkeys(marked)][:MOST_MARKED])
+    }
     across, up = tuning.axes
     return [
         Spot(
             each.candidate.label,
             each.figures[across],
             each.figures[up],
-            slot
-            if (slot := slots.get(each.candidate.name)) is not None and slot < MOST_MARKED
-            else None,
+            slots.get(each.candidate.name),
+            eligible=each.keeps,
         )
         for each in tuning.trials
     ]

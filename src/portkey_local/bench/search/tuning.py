@@ -70,8 +70,9 @@ class Tuning:
 
     @property
     def front(self) -> tuple[Trial, ...]:
-        """The trials that no other outdoes in both of `axes`."""
-        return tuple(pareto_front(self.trials, _figure, self.axes))
+        """Of the trials that keep the limits, those that no other outdoes in both of `axes`."""
+        keeping = [each for each in self.trials if each.keeps]
+        return tuple(pareto_front(keeping, _figure, self.axes))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON; configs are shown without keys."""
