@@ -5,6 +5,7 @@ and the simulated driver performs. All chance comes from the seed, by call, targ
 that two configs meet the same luck. Nobody reads a clock.
 """
 
+from portkey_local.bench.configs import EXAMPLES, example
 from portkey_local.bench.door import compare
 from portkey_local.bench.intervals import Estimate
 from portkey_local.bench.metrics import METRICS, Metric
@@ -17,6 +18,7 @@ from portkey_local.bench.weather import Weather, weather_of
 from portkey_local.bench.workloads import Workload, workload_of
 
 __all__ = [
+    "EXAMPLES",
     "METRICS",
     "Attempts",
     "BenchError",
@@ -36,6 +38,7 @@ __all__ = [
     "Weather",
     "Workload",
     "compare",
+    "example",
     "run",
     "tune",
     "weather_of",

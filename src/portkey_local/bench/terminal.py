@@ -112,6 +112,8 @@ def tuning_view(tuning: Tuning) -> Group:
         table,
         Text("★ on the Pareto front of " + " and ".join(tuning.axes), "dim"),
     ]
+    if tuning.verdict:
+        views.append(Text(tuning.verdict))
     if tuning.best and not tuning.best[0].surely:
         views.append(Text("The best one's interval does not rule out that it misses a limit."))
     if tuning.refused:

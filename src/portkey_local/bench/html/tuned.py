@@ -56,7 +56,10 @@ def _lead(tuning: Tuning) -> str:
         f"{name} {figure(name, first.figures[name])}" for name in tuning.objective.metrics()
     )
     sure = "" if first.surely else " Its interval does not rule out that it misses a limit."
-    return f'<p class="lead"><b>{escape(first.candidate.name)}</b>: {escape(told)}.{sure}</p>'
+    return (
+        f'<p class="lead"><b>{escape(first.candidate.name)}</b>: {escape(told)}.{sure}</p>'
+        f"<p>{escape(tuning.verdict)}</p>"
+    )
 
 
 def _table(tuning: Tuning) -> str:

@@ -16,10 +16,12 @@ from typing import Any, Final
 import numpy as np
 
 from portkey_local.bench.intervals import Estimate, Measured, between, estimate
+from portkey_local.bench.metrics import METRICS, Metric
 from portkey_local.bench.naming import BenchError
+from portkey_local.bench.results import Difference
 from portkey_local.bench.search.objective import Objective
 from portkey_local.bench.search.varying import Vary, applied
-from portkey_local.bench.verdicts import VERDICTS
+from portkey_local.bench.verdicts import VERDICTS, difference
 from portkey_local.errors import ConfigError
 
 __all__ = ["Candidate", "Found", "Judge", "Refused", "Trial", "candidates", "search"]
@@ -52,7 +54,8 @@ class Candidate:
 class Trial:
     """What a candidate did: over how many calls, and whether it keeps the limits, and surely.
 
-    `worse` says that it is shown to succeed less often than the config that was given.
+    `worse` says that it is shown to succeed less often than the config that was given, `against`
+    how the two differ in what is to be made best; it is None for the given one.
     """
 
     candidate: Candidate
@@ -62,6 +65,7 @@ class Trial:
     surely: bool
     worse: bool
     rank: tuple[float, float]
+    against: Difference | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,8 +189,18 @@ def _trial(
         surely=all(limit.surely_kept(figures[limit.metric]) for limit in objective.limits),
         worse=worse,
         rank=(excess, goal),
+        against=_against(candidate, measured, given, METRICS[objective.goal.metric]),
     )
     return replace(trial, rank=(math.inf, goal)) if worse else trial
+
+
+def _against(
+    candidate: Candidate, measured: Table, given: Table | None, metric: Metric
+) -> Difference | None:
+    if given is None or not candidate.values or not math.isfinite(given[metric.name].value):
+        return None
+    pair = ("the config as given", given[metric.name]), (candidate.label, measured[metric.name])
+    return difference(metric, *pair)
 
 
 def _speaks_of_success(objective: Objective) -> bool:

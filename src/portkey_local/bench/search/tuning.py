@@ -69,6 +69,14 @@ class Tuning:
         return tuple(apart.values())[:BEST]
 
     @property
+    def verdict(self) -> str:
+        """What may be said of the best one against the config as given."""
+        against = self.best[0].against if self.best else None
+        if against is None:
+            return "The config as given is the best that was tried." if self.best else ""
+        return f"{against.sentence}."
+
+    @property
     def front(self) -> tuple[Trial, ...]:
         """Of the trials that keep the limits, those that no other outdoes in both of `axes`."""
         keeping = [each for each in self.trials if each.keeps]
@@ -132,6 +140,7 @@ def _shown(trial: Trial) -> dict[str, Any]:
         "keeps_limits": trial.keeps,
         "surely": trial.surely,
         "succeeds_less_than_given": trial.worse,
+        "against_given": plain(trial.against),
         "figures": plain(trial.figures),
         "config": shown_config(trial.candidate.config),
     }
