@@ -341,7 +341,7 @@ def test_recorded_ends_of_all_kinds_come_back(tmp_path):
 
     state = RecordedState(attempts_of(tmp_path / "log.jsonl")["openai", "gpt-4o-mini"])
     fates = [state.fate(Ask(0, 0, at, 1, 7, 60.0)) for at in (0.0, 10.0, 20.0, 40.0)]
-    assert [fate.end.value for fate in fates] == ["network", "silence", "truncated", "whole"]
+    assert [fate.end.name for fate in fates] == ["NETWORK", "SILENCE", "TRUNCATED", "WHOLE"]
     assert (fates[2].first, fates[2].rest, fates[3].tokens) == (1.0, 3.0, 7)
     assert endings <= {Ending.NETWORK, Ending.TIMEOUT, Ending.INTERRUPTED, Ending.SUCCEEDED}
 

@@ -65,7 +65,10 @@ class Caller:
         answer: str,
         leaves_at: float,
     ) -> None:
-        """Arrive now; `sizes` are the tokens of the prompt and of its one right `answer`."""
+        """Arrive now; `sizes` are the tokens of the prompt and of its one right `answer`.
+
+        An empty answer stands for any: then nobody on the way looks at it.
+        """
         self.number = number
         self.trace_id = str(number)
         self.prompt_tokens, self.completion_tokens = sizes
@@ -114,7 +117,7 @@ class Caller:
             return
         self._ttft = self._simulation.now - self.begun
         if outcome.stream is None:
-            self._answered(outcome, _said(outcome.data))
+            self._answered(outcome, _said(outcome.data) if self.answer else "")
             return
         self.under_way = self._simulation.read(
             _read(outcome.stream), lambda said: self._read_to_the_end(outcome, said)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import Final
 
-__all__ = ["Draws", "key_of", "mixed", "normal", "quantile", "uniform"]
+__all__ = ["Draws", "key_of", "mixed", "normal", "quantile", "uniform", "unit"]
 
 MASK: Final = (1 << 64) - 1
 GOLDEN: Final = 0x9E3779B97F4A7C15  # 2^64 through the golden ratio
@@ -43,6 +43,11 @@ def uniform(key: int, position: int) -> float:
     word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & MASK
     word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & MASK
     return ((word ^ (word >> 31)) >> 11) * STEP + HALF_STEP
+
+
+def unit(key: int) -> float:
+    """Return a mixed key itself as a draw from (0, 1)."""
+    return (key >> 11) * STEP + HALF_STEP
 
 
 def normal(draw: float) -> float:

@@ -23,7 +23,7 @@ from portkey_local.wire.contract import WireError
 
 __all__ = ["BenchWorld", "first_event", "following"]
 
-BEGUN: Final = frozenset({End.WHOLE, End.TRUNCATED, End.STALLED})
+WHOLE, BEGUN, SUCCEEDED = End.WHOLE, End.STALLED, Ending.SUCCEEDED  # looked up for every attempt
 JSON: Final[Mapping[str, str]] = {"content-type": "application/json"}
 EVENTS: Final[Mapping[str, str]] = {"content-type": "text/event-stream"}
 DELTA: Final = 'data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
@@ -61,7 +61,7 @@ class BenchWorld:
                 patience,
             )
         )
-        streamed = call.request.stream and fate.end in BEGUN
+        streamed = call.request.stream and fate.end <= BEGUN
         seconds = fate.first if streamed else fate.first + fate.rest + fate.stall
         ending, status = _ending(fate, streamed=streamed)
         if seconds > patience:
@@ -70,7 +70,7 @@ class BenchWorld:
             self._note(caller, site, now, now + patience, *hung_up, cost)
             return seconds, notes.timed_out(target, left)
         cost = 0.0
-        if fate.end in BEGUN:
+        if fate.end <= BEGUN:
             cost = site.paid.cost(caller.prompt_tokens, fate.tokens)
         self._note(caller, site, now, now + seconds, ending, status, cost)
         if streamed:
@@ -96,20 +96,14 @@ class BenchWorld:
 
 def _ending(fate: Fate, *, streamed: bool) -> tuple[Ending, int]:
     """Return how an attempt ends as the router sees it, and its status."""
-    match fate.end:
-        case End.STATUS:
-            return Ending.STATUS, fate.status
-        case End.NETWORK | End.SILENCE:
-            return Ending.NETWORK, 0
-        case End.TRUNCATED if not streamed:
-            return Ending.NETWORK, 0
-        case _:
-            return Ending.SUCCEEDED, fate.status
+    if fate.end is WHOLE or streamed or fate.end is End.STALLED:
+        return SUCCEEDED, fate.status
+    return (Ending.STATUS, fate.status) if fate.end is End.STATUS else (Ending.NETWORK, 0)
 
 
 def _partial(site: Site, fate: Fate, caller: Caller, patience: float) -> float:
     """Return what an attempt costs that somebody hung up on."""
-    if fate.end not in BEGUN:
+    if fate.end > BEGUN:
         return 0.0
     told = max(0.0, patience - fate.first)
     share = min(1.0, told / fate.rest) if fate.rest > 0 else float(told > 0)
@@ -118,22 +112,16 @@ def _partial(site: Site, fate: Fate, caller: Caller, patience: float) -> float:
 
 def _outcome(call: Call, target: Target, fate: Fate, caller: Caller) -> Outcome:
     """Return a whole answer, or a failure."""
-    match fate.end:
-        case End.STATUS:
-            headers = {} if fate.retry_after is None else {"retry-after": f"{fate.retry_after:g}"}
-            return Failure(
-                target,
-                Fault.STATUS,
-                fate.status,
-                f"HTTP {fate.status}",
-                Answer(fate.status, headers),
-                retry_after=fate.retry_after,
-            )
-        case End.WHOLE | End.STALLED:
-            data = _completion(call, fate, caller)
-            return Reply(target, Answer(fate.status, JSON), data)
-        case _:
-            return notes.unreachable(target, BROKEN)
+    if fate.end is WHOLE or fate.end is End.STALLED:
+        data = _completion(call, fate, caller) if caller.answer else None
+        return Reply(target, Answer(fate.status, JSON), data)
+    if fate.end is not End.STATUS:
+        return notes.unreachable(target, BROKEN)
+    wait = fate.retry_after
+    headers = {} if wait is None else {"retry-after": f"{wait:g}"}
+    answer = Answer(fate.status, headers)
+    message = f"HTTP {fate.status}"
+    return Failure(target, Fault.STATUS, fate.status, message, answer, retry_after=wait)
 
 
 def _completion(call: Call, fate: Fate, caller: Caller) -> dict[str, Any]:

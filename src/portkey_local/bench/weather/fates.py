@@ -4,23 +4,22 @@ says; and the protocol of these three.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from enum import Enum
+from enum import IntEnum
 from typing import Protocol
 
 __all__ = ["Ask", "End", "Fate", "Source"]
 
 
-class End(Enum):
-    """How an attempt ends at the provider."""
+class End(IntEnum):
+    """How an attempt ends at the provider; up to `STALLED`, an answer has begun."""
 
-    WHOLE = "whole"
-    STATUS = "status"  # an answer that is no 2xx
-    NETWORK = "network"  # the connection breaks before the first token
-    SILENCE = "silence"  # nothing ever comes
-    TRUNCATED = "truncated"  # the answer breaks off after its first token
-    STALLED = "stalled"  # the answer pauses after its first token
+    WHOLE = 0
+    TRUNCATED = 1  # the answer breaks off after its first token
+    STALLED = 2  # the answer pauses after its first token
+    STATUS = 3  # an answer that is no 2xx
+    NETWORK = 4  # the connection breaks before the first token
+    SILENCE = 5  # nothing ever comes
 
 
 @dataclass(slots=True)
@@ -68,6 +67,3 @@ class Source(Protocol):
 
     def spans(self, until: float, /) -> list[tuple[float, float, str]]:
         """Return begin, end and name of each regime up to a time."""
-
-
-SILENT = Fate(End.SILENCE, math.inf)

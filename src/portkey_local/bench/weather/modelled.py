@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from portkey_local.bench.chance import mixed, uniform
+from portkey_local.bench.chance import mixed, uniform, unit
 from portkey_local.bench.weather.fates import Ask, End, Fate
 from portkey_local.bench.weather.limits import BucketState, ServersState
 from portkey_local.bench.weather.models import Limits, ProviderModel, Regime
@@ -16,7 +16,7 @@ from portkey_local.bench.weather.sampling import sampler
 __all__ = ["Load", "ModelState"]
 
 # The positions of an attempt's draws: fixed, so that one more draw here shifts no other.
-ERROR, TTFT, PER_TOKEN, FAILING, SPOILT, WHERE = range(6)
+TTFT, PER_TOKEN, FAILING, SPOILT, WHERE = range(5)
 ATTEMPTS: Final = 4096  # a call's attempts at one provider have keys of their own below this
 
 Load = tuple[float, float]
@@ -48,7 +48,7 @@ class ModelState:
         if self._limits and (wait := self._limited(ask, regime)) > 0:
             first = self._failing(key, FAILING)
             return Fate(End.STATUS, first, status=429, retry_after=float(math.ceil(wait)))
-        error = _picked(self._errors[id(regime)], uniform(key, ERROR)) if regime.errors else None
+        error = _picked(self._errors[id(regime)], unit(key)) if regime.errors else None
         if error is not None:
             return self._failed(error, key, regime)
         return self._answered(ask, key, regime)
