@@ -10,7 +10,7 @@ from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.bench.conftest import EVIL, PRIMARY
 
 from portkey_local import bench
@@ -95,6 +95,7 @@ def test_nobody_answered_makes_a_page_too() -> None:
     parsed(found.to_html())
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.floats(0, 1e6), st.floats(0, 1e6), st.text(max_size=30)),
@@ -123,6 +124,7 @@ def test_labels_keep_apart_and_in_order(wanted: list[float]) -> None:
 
 
 @pytest.mark.parametrize("make", [linear, log])
+@settings(max_examples=40)
 @given(low=st.floats(1e-3, 1e3), width=st.floats(1e-3, 1e6))
 def test_ticks_lie_within_and_places_are_in_order(
     make: Callable[[float, float, float, float], Scale], low: float, width: float

@@ -20,7 +20,7 @@ from portkey_local.bench.intervals import (
 )
 
 CALLS = 1500
-RUNS = 120
+RUNS = 100
 
 
 @pytest.fixture(autouse=True)

@@ -56,8 +56,9 @@ def margin_of(name: str, each: Estimate) -> str:
     unit = METRICS[name].unit
     if each.margin is None or not math.isfinite(each.margin):
         return ""
-    scale = PERCENT if unit == "share" else 1
-    return number(each.margin * scale, _decimals(each.margin * scale))
+    margin = each.margin * (PERCENT if unit == "share" else 1)
+    places = _decimals(margin)
+    return number(margin, max(2, places) if unit == "dollars" and margin else places)
 
 
 def amount_of(metric: Metric, each: Estimate) -> str:

@@ -241,7 +241,7 @@ def breakers_over_time(comparison: Comparison) -> str:
     if not rows:
         return ""
     ground = _ground(comparison)
-    height, gap = 16, 14
+    height, gap = 16, 22
     bottom = ground.top + len(rows) * (height + gap) - gap
     parts = [
         _breaker_row(each, slot, target, ground, ground.top + index * (height + gap))
