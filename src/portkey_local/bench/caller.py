@@ -24,7 +24,13 @@ ENDINGS: Final = {
     Fault.ROUTING: Ending.NOWHERE,
     Fault.GUARDRAIL: Ending.DENIED,
 }
-NAMES: Final = {DISABLED: CacheUse.DISABLED, "SEMANTIC HIT": CacheUse.SEMANTIC_HIT}
+NAMES: Final = {  # of what x-portkey-cache-status says; anything else is a miss
+    DISABLED: CacheUse.DISABLED,
+    "HIT": CacheUse.HIT,
+    "STALE": CacheUse.HIT,
+    "SEMANTIC HIT": CacheUse.SEMANTIC_HIT,
+    "REFRESH": CacheUse.REFRESH,
+}
 HITS: Final = (CacheUse.HIT, CacheUse.SEMANTIC_HIT)
 NOTHING: Final = math.nan
 
@@ -113,7 +119,9 @@ class Caller:
             network = outcome.fault is Fault.NETWORK
             ending = ENDINGS.get(outcome.fault, Ending.OTHER)
             status = 0 if network else outcome.status
-            self._finish(ending, status, self._place(outcome), _cache_use(outcome.cache))
+            self._finish(
+                ending, status, self._place(outcome), NAMES.get(outcome.cache, CacheUse.MISS)
+            )
             return
         self._ttft = self._simulation.now - self.begun
         if outcome.stream is None:
@@ -125,12 +133,14 @@ class Caller:
 
     def _read_to_the_end(self, reply: Reply, said: str | None) -> None:
         if said is None:
-            self._finish(Ending.INTERRUPTED, 0, self._place(reply), _cache_use(reply.cache))
+            self._finish(
+                Ending.INTERRUPTED, 0, self._place(reply), NAMES.get(reply.cache, CacheUse.MISS)
+            )
         else:
             self._answered(reply, said)
 
     def _answered(self, reply: Reply, said: str) -> None:
-        cache = _cache_use(reply.cache)
+        cache = NAMES.get(reply.cache, CacheUse.MISS)
         hit = cache in HITS
         wrong = hit and not said.startswith(self.answer)
         target = -1 if hit else self._place(reply)
@@ -173,12 +183,6 @@ class Caller:
     def _place(self, outcome: Outcome) -> int:
         """Return the target of an outcome: of a provider's, the one that was asked last."""
         return -1 if self._site is None or outcome.target is None else self._site.number
-
-
-def _cache_use(status: str) -> CacheUse:
-    if status in NAMES:
-        return NAMES[status]
-    return {"HIT": CacheUse.HIT, "REFRESH": CacheUse.REFRESH}.get(status, CacheUse.MISS)
 
 
 def _said(data: Any) -> str:
