@@ -1,4 +1,4 @@
-"""`python -m benchmarks [overhead|imports|wrapped|all|semantic] [--json FILE] [--quick] [--peers]`."""
+"""`python -m benchmarks [PART] [--json FILE] [--quick] [--peers]`: `--help` names the parts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    what = ("overhead", "imports", "wrapped", "all", "semantic")
+    what = ("overhead", "imports", "wrapped", "simulation", "all", "semantic")
     parser.add_argument("what", nargs="?", choices=what, default="all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: a smoke test")
@@ -79,7 +79,7 @@ def measure(asked: argparse.Namespace, surroundings: dict[str, str]) -> int:
 
 def measure_parts(run: Run, asked: argparse.Namespace, surroundings: dict[str, str]) -> None:
     """Measure the parts that were asked for."""
-    from benchmarks import imports, overhead, peers, wrapped
+    from benchmarks import imports, overhead, peers, simulation, wrapped
 
     if asked.what in ("overhead", "all"):
         overhead.measure(run)
@@ -87,6 +87,8 @@ def measure_parts(run: Run, asked: argparse.Namespace, surroundings: dict[str, s
         imports.measure(run)
     if asked.what in ("wrapped", "all"):
         wrapped.measure(run)
+    if asked.what in ("simulation", "all"):
+        simulation.measure(run)
     if asked.peers:
         peers.measure(run, surroundings)
 

@@ -28,6 +28,7 @@ from portkey_local.drivers import notes
 from portkey_local.drivers.aio import AsyncDriver
 from portkey_local.drivers.simulated import Simulation
 from portkey_local.drivers.sync import SyncDriver
+from portkey_local.drivers.virtual import Part, VirtualResponse, opened
 from portkey_local.effects import Discard, Route, Router, Send, Sleep
 from portkey_local.model import Answer, Call, Event, Failure, Outcome, Reply, Request, Target
 from portkey_local.policies.breaker import Breaker
@@ -257,11 +258,13 @@ class FakeWorld:
         return CODEC.decode(target, call.request, answer, EPOCH + at)
 
     def _begun(self, target: Target, call: Call, answer: Answer) -> Outcome:
-        events = CODEC.reader(target, call.request, 0.0).feed(answer.content)
+        reader = CODEC.reader(target, call.request, 0.0)
+        events = reader.feed(answer.content)
         if not events:
             return notes.malformed(target, "a stream that ended before its first event", answer)
         failure = CODEC.judge_first(target, answer, events[0])
-        return failure or Reply(target, answer, stream="open")
+        response = VirtualResponse(answer, [Part(0.0, None)], call.clock)
+        return failure or opened(call, target, reader, events, response)
 
 
 # --- trees
@@ -483,9 +486,7 @@ def seen(outcome: Outcome, log: list[Any], events: list[Event], end: float) -> R
     target = outcome.target.path if outcome.target is not None else None
     fault = outcome.fault if isinstance(outcome, Failure) else None
     message = outcome.message if isinstance(outcome, Failure) else None
-    # A simulated stream is never open, so it is not reported as closed.
-    kept = [event for event in events if not event.name.startswith("stream.")]
-    told = [{**event.to_dict(), "trace_id": ""} for event in kept]
+    told = [{**event.to_dict(), "trace_id": ""} for event in events]
     kind = type(outcome).__name__
     said = kind, fault, message, outcome.status, target, outcome.retries, outcome.cache
     return Run(said, log, told, end)

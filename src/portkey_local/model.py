@@ -3,7 +3,7 @@
 Ground rules: everything here is a value. Nothing here performs I/O, reads a clock or draws lots;
 the clock and the random numbers a call uses are given to it. Expected failures are values
 (`Failure`), never exceptions: exceptions are made once, at the client's door. Nobody changes a
-value after it is made; the few that are made for every attempt and every event are not frozen,
+value after it is made; the few that are made for every call, attempt and event are not frozen,
 because that check costs as much as the routing itself.
 """
 
@@ -358,7 +358,7 @@ class Caching:
 ANY_CACHING: Final = Caching()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One logical request on its way; `deadline` and `started` are times of `clock`, in seconds.
 

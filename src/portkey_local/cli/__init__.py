@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from portkey_local.cli.asking import ask, demo
+from portkey_local.cli.benching import app as bench
 from portkey_local.cli.cache import app as cache
 from portkey_local.cli.configs import app as configs
 from portkey_local.cli.keys import app as keys
@@ -32,6 +33,7 @@ for command in (demo, check, explain, providers, ask):
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(configs, name="configs")
+app.add_typer(bench, name="bench")
 app.add_typer(cache, name="cache")
 
 

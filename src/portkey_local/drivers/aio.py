@@ -15,7 +15,7 @@ from portkey_local.drivers import notes
 from portkey_local.drivers.aside import aside_async
 from portkey_local.drivers.beside import Tasks
 from portkey_local.drivers.shelving import landed, looked_up, looked_up_aside, ready, stored
-from portkey_local.drivers.streams import AsyncEventStream, AsyncGatheredStream, StreamBroken
+from portkey_local.drivers.streams import AsyncEventStream, AsyncGatheredStream, gathered
 from portkey_local.drivers.taping import AsyncTapedStream
 from portkey_local.effects import (
     Beside,
@@ -44,6 +44,7 @@ class AsyncDriver:
     """Runs routes over a wire; one wire for each event loop's library."""
 
     clock = staticmethod(time.monotonic)
+    _gather = staticmethod(gathered)
 
     def __init__(
         self,
@@ -130,17 +131,6 @@ class AsyncDriver:
             return await aside_async(work.function, work.seconds)
         except Exception as error:  # noqa: BLE001 - the route decides what it means
             return Raised(error)
-
-    async def _gather(self, call: Call, reply: Reply) -> Outcome:
-        try:
-            events = [event async for event in reply.stream]
-        except StreamBroken as error:
-            return notes.broken_off(reply.target, error)
-        if reply.stream.failed:
-            return notes.broken_off(reply.target, StreamBroken("an error event came"))
-        stream = AsyncGatheredStream(call, reply.target, reply.answer, events)
-        blocked = reply.stream.blocked
-        return Reply(reply.target, reply.answer, events, stream, reply.retries, blocked)
 
     async def _fetch(self, packet: Packet, seconds: float) -> Answer | Failure:
         deadline = self.clock() + seconds

@@ -3,17 +3,24 @@
 Ground rules: the first event has come before a stream is handed over. After it, a stream ends
 cleanly only when its reader has seen the terminal event; anything else raises `StreamBroken`.
 Waiting for the next event takes at most the target's `idle_timeout`, which keep-alive comments do
-not reset, and events that a codec holds back do. The connection is given back or closed at the end,
-at a break, and when the reader leaves early.
+not reset, and events that a codec holds back do; it is measured on the call's own clock. The
+connection is given back or closed at the end, at a break, and when the reader leaves early.
 """
 
 from __future__ import annotations
 
-import time
 from collections import deque
 
 from portkey_local.drivers import notes
-from portkey_local.model import Answer, Call, EventReader, ServerEvent, Target
+from portkey_local.model import (
+    Answer,
+    Call,
+    EventReader,
+    Outcome,
+    Reply,
+    ServerEvent,
+    Target,
+)
 from portkey_local.wire.contract import AsyncResponse, Response, WireError, WireTimeout
 
 DRAIN = 0.25  # seconds; what an ended stream's last bytes may take, for the connection's reuse
@@ -162,6 +169,19 @@ class AsyncGatheredStream(_Gathered):
         self._pending.clear()
 
 
+async def gathered(call: Call, reply: Reply) -> Outcome:
+    """Read an open stream to its end; return a reply that repeats it, or why it broke."""
+    try:
+        events = [event async for event in reply.stream]
+    except StreamBroken as error:
+        return notes.broken_off(reply.target, error)
+    if reply.stream.failed:
+        return notes.broken_off(reply.target, StreamBroken("an error event came"))
+    stream = AsyncGatheredStream(call, reply.target, reply.answer, events)
+    blocked = reply.stream.blocked
+    return Reply(reply.target, reply.answer, events, stream, reply.retries, blocked)
+
+
 class EventStream(_Stream):
     """A synchronous stream of `ServerEvent`s; iterate it, then `close` it."""
 
@@ -205,7 +225,7 @@ class EventStream(_Stream):
 
     def _wait(self) -> bool:
         self._check()
-        deadline = time.monotonic() + self.target.idle_timeout
+        deadline = self.call.clock() + self.target.idle_timeout
         seen = self._reader.seen
         while not self._pending:
             try:
@@ -215,14 +235,14 @@ class EventStream(_Stream):
             if not self._accept(chunk):
                 return False
             if self._reader.seen > seen:
-                seen, deadline = self._reader.seen, time.monotonic() + self.target.idle_timeout
-            if not self._pending and time.monotonic() >= deadline:
+                seen, deadline = self._reader.seen, self.call.clock() + self.target.idle_timeout
+            if not self._pending and self.call.clock() >= deadline:
                 return self._cut(WireTimeout())
         return True
 
     def _drain(self) -> None:
         try:
-            while self._response.chunk(time.monotonic() + DRAIN):
+            while self._response.chunk(self.call.clock() + DRAIN):
                 continue
         except (WireTimeout, WireError):
             self._response.close()  # all events have come; the connection is just not reused
@@ -277,7 +297,7 @@ class AsyncEventStream(_Stream):
 
     async def _wait(self) -> bool:
         self._check()
-        deadline = time.monotonic() + self.target.idle_timeout
+        deadline = self.call.clock() + self.target.idle_timeout
         seen = self._reader.seen
         while not self._pending:
             try:
@@ -287,14 +307,14 @@ class AsyncEventStream(_Stream):
             if not self._accept(chunk):
                 return False
             if self._reader.seen > seen:
-                seen, deadline = self._reader.seen, time.monotonic() + self.target.idle_timeout
-            if not self._pending and time.monotonic() >= deadline:
+                seen, deadline = self._reader.seen, self.call.clock() + self.target.idle_timeout
+            if not self._pending and self.call.clock() >= deadline:
                 return self._cut(WireTimeout())
         return True
 
     async def _drain(self) -> None:
         try:
-            while await self._response.chunk(time.monotonic() + DRAIN):
+            while await self._response.chunk(self.call.clock() + DRAIN):
                 continue
         except (WireTimeout, WireError):
             await self._response.close()  # all events have come; the connection is just not reused

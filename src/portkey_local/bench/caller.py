@@ -1,0 +1,211 @@
+"""One caller in a simulated run: what he asks, how long he waits, and what becomes of his call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+from portkey_local.bench.recorder import RecorderState
+from portkey_local.bench.records import CacheUse, Ending
+from portkey_local.bench.sites import Site
+from portkey_local.drivers.processes import Process, Reading
+from portkey_local.drivers.simulated import Simulation
+from portkey_local.drivers.streams import StreamBroken
+from portkey_local.model import DISABLED, Failure, Fault, Outcome, Reply
+
+__all__ = ["Caller"]
+
+ENDINGS: Final = {
+    Fault.STATUS: Ending.STATUS,
+    Fault.TIMEOUT: Ending.TIMEOUT,
+    Fault.NETWORK: Ending.NETWORK,
+    Fault.OPEN: Ending.NOWHERE,
+    Fault.ROUTING: Ending.NOWHERE,
+    Fault.GUARDRAIL: Ending.DENIED,
+}
+NAMES: Final = {  # of what x-portkey-cache-status says; anything else is a miss
+    DISABLED: CacheUse.DISABLED,
+    "HIT": CacheUse.HIT,
+    "STALE": CacheUse.HIT,
+    "SEMANTIC HIT": CacheUse.SEMANTIC_HIT,
+    "REFRESH": CacheUse.REFRESH,
+}
+HITS: Final = (CacheUse.HIT, CacheUse.SEMANTIC_HIT)
+NOTHING: Final = math.nan
+
+
+class Caller:
+    """A call that is under way. `over` hears its trace id when it is written down."""
+
+    __slots__ = (
+        "_attempts",
+        "_cost",
+        "_last",
+        "_over",
+        "_recorder",
+        "_row",
+        "_simulation",
+        "_site",
+        "_stream",
+        "_tried",
+        "_ttft",
+        "answer",
+        "begun",
+        "completion_tokens",
+        "leaves_at",
+        "number",
+        "prompt_tokens",
+        "trace_id",
+        "under_way",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        simulation: Simulation,
+        recorder: RecorderState,
+        over: Callable[[str], None],
+        *,
+        sizes: tuple[int, int],
+        answer: str,
+        leaves_at: float,
+    ) -> None:
+        """Arrive now; `sizes` are the tokens of the prompt and of its one right `answer`.
+
+        An empty answer stands for any: then nobody on the way looks at it.
+        """
+        self.number = number
+        self.trace_id = str(number)
+        self.prompt_tokens, self.completion_tokens = sizes
+        self.answer = answer
+        self.begun = simulation.now
+        self.leaves_at = leaves_at
+        self.under_way: Process | Reading | None = None
+        self._simulation = simulation
+        self._recorder = recorder
+        self._over: Callable[[str], None] | None = over
+        self._tried: dict[str, int] = {}
+        self._attempts = 0
+        self._cost = self._last = 0.0
+        self._row = -1
+        self._site: Site | None = None
+        self._stream = (0.0, 0.0, 0)
+        self._ttft = NOTHING
+
+    # --- what the world tells
+
+    def next_attempt(self, identity: str) -> int:
+        """Return how often the call has tried a provider's model before, and count this time."""
+        number = self._tried.get(identity, 0)
+        self._tried[identity] = number + 1
+        self._attempts += 1
+        return number
+
+    def billed(self, row: int, site: Site, cost: float) -> None:
+        """Hear what the latest attempt costs, unless somebody leaves its stream early."""
+        self._row, self._site, self._last = row, site, cost
+        self._cost += cost
+
+    def streams(self, begin: float, seconds: float, tokens: int) -> None:
+        """Hear when the latest attempt's tokens come."""
+        self._stream = begin, seconds, tokens
+
+    # --- what becomes of the call
+
+    def done(self, outcome: Outcome) -> None:
+        """Take the router's outcome, and read its stream."""
+        if isinstance(outcome, Failure):
+            network = outcome.fault is Fault.NETWORK
+            ending = ENDINGS.get(outcome.fault, Ending.OTHER)
+            status = 0 if network else outcome.status
+            self._finish(
+                ending, status, self._place(outcome), NAMES.get(outcome.cache, CacheUse.MISS)
+            )
+            return
+        self._ttft = self._simulation.now - self.begun
+        if outcome.stream is None:
+            self._answered(outcome, _said(outcome.data) if self.answer else "")
+            return
+        self.under_way = self._simulation.read(
+            _read(outcome.stream), lambda said: self._read_to_the_end(outcome, said)
+        )
+
+    def _read_to_the_end(self, reply: Reply, said: str | None) -> None:
+        if said is None:
+            self._finish(
+                Ending.INTERRUPTED, 0, self._place(reply), NAMES.get(reply.cache, CacheUse.MISS)
+            )
+        else:
+            self._answered(reply, said)
+
+    def _answered(self, reply: Reply, said: str) -> None:
+        cache = NAMES.get(reply.cache, CacheUse.MISS)
+        hit = cache in HITS
+        wrong = hit and not said.startswith(self.answer)
+        target = -1 if hit else self._place(reply)
+        self._finish(Ending.SUCCEEDED, reply.status, target, cache, wrong=wrong)
+
+    def leave(self, _: object = None) -> None:
+        """Leave, unless the call is over: the route, or the stream, is closed as it is live."""
+        if self._over is None:
+            return
+        if self.under_way is not None:
+            self.under_way.leave()
+        begin, seconds, tokens = self._stream
+        if isinstance(self.under_way, Reading) and self._site is not None and seconds > 0:
+            share = min(1.0, (self._simulation.now - begin) / seconds)
+            cost = self._site.paid.cost(self.prompt_tokens, tokens * share)
+            self._recorder.reprice(self._row, cost)
+            self._cost += cost - self._last
+        self._finish(Ending.ABANDONED, 0, -1)
+
+    def _finish(
+        self,
+        ending: Ending,
+        status: int,
+        target: int,
+        cache: CacheUse = CacheUse.DISABLED,
+        *,
+        wrong: bool = False,
+    ) -> None:
+        bought = self._last if ending is Ending.SUCCEEDED and cache not in HITS else 0.0
+        recorder, number = self._recorder, self.number
+        recorder.times(number, self._ttft, self._simulation.now - self.begun)
+        recorder.money(number, self._cost, self._cost - bought)
+        recorder.ended(number, status, ending, target, self._attempts, cache)
+        if wrong:
+            recorder.wrong(number)
+        over, self._over = self._over, None
+        if over is not None:
+            over(self.trace_id)
+
+    def _place(self, outcome: Outcome) -> int:
+        """Return the target of an outcome: of a provider's, the one that was asked last."""
+        return -1 if self._site is None or outcome.target is None else self._site.number
+
+
+def _said(data: Any) -> str:
+    """Return the text of a whole answer."""
+    try:
+        return str(data["choices"][0]["message"]["content"])
+    except (KeyError, IndexError, TypeError):
+        return ""
+
+
+async def _read(stream: Any) -> str | None:
+    """Read a stream to its end, as a client does; return its text, or None where it broke."""
+    try:
+        return "".join([_told(event.data) async for event in stream])
+    except StreamBroken:
+        return None
+    finally:
+        await stream.close()
+
+
+def _told(data: Any) -> str:
+    """Return what one event of a stream adds to the text."""
+    try:
+        return data["choices"][0]["delta"]["content"] or ""
+    except (KeyError, IndexError, TypeError):
+        return ""

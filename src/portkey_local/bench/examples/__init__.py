@@ -1,0 +1,1 @@
+"""Six strategies to compare, as JSON files: `examples` names all of them, each name one."""

@@ -1,0 +1,143 @@
+"""A provider as it was recorded: the attempts of the library's own event log, played again.
+
+An attempt meets what the one that was recorded nearest to it in time met: outages stay where they
+were, the same config meets its own past again, and one that asks more often meets it more often.
+What the recording cannot know is what it never saw: how the provider would have borne more load.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from portkey_local.bench.naming import BenchError
+from portkey_local.bench.weather.fates import Ask, End, Fate
+
+__all__ = ["RecordedAttempt", "RecordedState", "attempts_of", "log_lines"]
+
+ENDED: Final = ("attempt.succeeded", "attempt.failed")
+CUT_OFF: Final = ("stream.interrupted",)
+SUCCEEDED, TIMEOUT, NETWORK = "attempt.succeeded", "no answer within", "network"
+
+
+@dataclass(slots=True)
+class RecordedAttempt:
+    """One attempt of an event log; `at` is when it began, in seconds since the log's first call."""
+
+    at: float
+    first: float
+    rest: float
+    status: int
+    end: End
+    tokens: int
+
+
+class RecordedState:
+    """Plays the attempts that were recorded of one provider and model."""
+
+    def __init__(self, attempts: list[RecordedAttempt]) -> None:
+        """Take attempts, at least one."""
+        self._attempts = sorted(attempts, key=lambda attempt: attempt.at)
+        self._times = [attempt.at for attempt in self._attempts]
+
+    def fate(self, ask: Ask) -> Fate:
+        """Return what the attempt that began nearest to this moment met."""
+        seen = self._attempts[self._nearest(ask.now)]
+        first = math.inf if seen.end is End.SILENCE else seen.first
+        tokens = seen.tokens or ask.completion_tokens
+        return Fate(seen.end, first, seen.rest, seen.status, tokens)
+
+    def _nearest(self, now: float) -> int:
+        place = bisect_left(self._times, now)
+        if place == len(self._times):
+            return place - 1
+        earlier = place > 0 and now - self._times[place - 1] <= self._times[place] - now
+        return place - 1 if earlier else place
+
+    def can_answer(self) -> bool:
+        """Whether an answer was recorded."""
+        return any(attempt.end is End.WHOLE for attempt in self._attempts)
+
+    def spans(self, until: float) -> list[tuple[float, float, str]]:
+        """Return one regime: nobody wrote down the weather."""
+        return [(0.0, until, "recorded")]
+
+
+def log_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Walk the events of a log, each with its line. Raises BenchError for what is none."""
+    try:
+        text = path.open(encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"{path}: cannot be read: {error.strerror}") from None
+    with text:
+        for number, line in enumerate(text, 1):
+            if not line.strip():
+                continue
+            event = _event(line)
+            if event is None:
+                raise BenchError(f"{path}, line {number}: is no event of an event log")
+            yield number, event
+
+
+def _event(line: str) -> Mapping[str, Any] | None:
+    try:
+        event = json.loads(line)
+        if isinstance(event["event"], str) and isinstance(event["time"], int | float):
+            return dict(event)
+    except (ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def attempts_of(path: Path) -> dict[tuple[str, str], list[RecordedAttempt]]:
+    """Return the attempts of an event log by provider and model. Raises BenchError."""
+    found: dict[tuple[str, str], list[RecordedAttempt]] = {}
+    latest: dict[str, RecordedAttempt] = {}
+    begin: float | None = None
+    for _, event in log_lines(path):
+        time, trace = float(event["time"]), str(event.get("trace_id"))
+        begin = time - _number(event, "elapsed") if begin is None else begin
+        if event["event"] in ENDED:
+            attempt = _attempt(event, time - _number(event, "duration") - begin)
+            latest[trace] = attempt
+            named = str(event.get("provider")), str(event.get("model") or "")
+            found.setdefault(named, []).append(attempt)
+        elif str(event["event"]).startswith("stream.") and trace in latest:
+            _streamed(latest.pop(trace), event, time - begin)
+    if not found:
+        raise BenchError(f"{path}: holds no attempt; it is an event log that a client wrote?")
+    return found
+
+
+def _number(event: Mapping[str, Any], name: str) -> float:
+    value = event.get(name)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _attempt(event: Mapping[str, Any], at: float) -> RecordedAttempt:
+    seconds, status = _number(event, "duration"), int(_number(event, "status"))
+    reason = str(event.get("reason") or "")
+    end = End.WHOLE
+    if event["event"] != SUCCEEDED:
+        end = End.STATUS
+        if reason.startswith(NETWORK):
+            end = End.NETWORK
+        elif TIMEOUT in reason:
+            end = End.SILENCE  # longer than somebody waited; how long, nobody knows
+    tokens = int(_number(event, "output_tokens"))
+    return RecordedAttempt(at, seconds, 0.0, status, end, tokens)
+
+
+def _streamed(attempt: RecordedAttempt, event: Mapping[str, Any], at: float) -> None:
+    """Add to an attempt what its stream's end tells."""
+    if attempt.end is not End.WHOLE:
+        return
+    attempt.rest = max(0.0, at - attempt.at - attempt.first)
+    attempt.tokens = int(_number(event, "output_tokens")) or attempt.tokens
+    if event["event"] in CUT_OFF:
+        attempt.end = End.TRUNCATED

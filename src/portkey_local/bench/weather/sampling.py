@@ -1,0 +1,46 @@
+"""Distributions as functions of one draw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+from portkey_local.bench.chance import normal, quantile, uniform
+from portkey_local.bench.weather.models import Distribution, Lognormal
+
+__all__ = ["Sampler", "sampler"]
+
+Sampler: TypeAlias = Callable[[int, int], float]
+"""Returns seconds for the draw at a key's position."""
+
+
+def sampler(distribution: Distribution) -> Sampler:
+    """Return a distribution's values as a function of where their draws are."""
+    if distribution.constant is not None:
+        constant = distribution.constant
+        return lambda _key, _position: constant
+    if distribution.exponential is not None:
+        mean = distribution.exponential
+        return lambda key, position: -mean * math.log(uniform(key, position))
+    if distribution.sample:
+        ordered = sorted(distribution.sample)
+        return lambda key, position: quantile(ordered, uniform(key, position))
+    return _mix(distribution.lognormal)
+
+
+def _mix(parts: tuple[Lognormal, ...]) -> Sampler:
+    """Return a mix of lognormals; one draw picks the part, and then the value within it."""
+    total = sum(part.weight for part in parts)
+    rows = [(part.weight / total, part.median, part.sigma) for part in parts]
+    last = len(rows) - 1
+
+    def sample(key: int, position: int) -> float:
+        rest = uniform(key, position)
+        for place, (share, median, sigma) in enumerate(rows):
+            if rest < share or place == last:
+                return median * math.exp(sigma * normal(rest / share))
+            rest -= share
+        raise AssertionError
+
+    return sample
