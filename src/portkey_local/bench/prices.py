@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from portkey_local.bench.weather.models import Price
@@ -26,6 +27,7 @@ PROVIDER_IDS: Final[Mapping[str, str]] = {  # ours, where genai-prices has anoth
     "zhipu": "zhipuai",
     "workers-ai": "cloudflare",
 }
+LATEST: Final = datetime(2100, 1, 1, 12, tzinfo=UTC)  # the last price that is known, at noon
 SAMPLE: Final = 1000  # tokens; prices that depend on the length of the context are a short one's
 
 
@@ -51,7 +53,9 @@ def rate_of(provider: str, model: str, own: Price | None = None) -> Rate | None:
     rates = []
     for usage in (Usage(input_tokens=SAMPLE), Usage(output_tokens=SAMPLE)):
         try:
-            price = calc_price(usage, model, provider_id=provider_id)
+            price = calc_price(
+                usage, model, provider_id=provider_id, genai_request_timestamp=LATEST
+            )
         except LookupError:
             return None
         rates.append(float(price.total_price) / SAMPLE)
