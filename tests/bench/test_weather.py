@@ -236,6 +236,18 @@ def test_prices_are_found_under_our_names_of_providers():
     assert rate_of("triton", "gpt-4o") is None
 
 
+def test_a_fee_for_each_request_is_no_price_of_tokens():
+    """Where a request costs something by itself, that is paid once, whatever its size."""
+    rate = rate_of("perplexity-ai", "sonar")
+    assert rate is not None
+    assert rate.prompt == pytest.approx(1e-6)
+    assert rate.cost(100, 100) == pytest.approx(rate.request + 200e-6)
+    assert rate.request > 0.001
+    plain = rate_of("openai", "gpt-4o-mini")
+    assert plain is not None
+    assert plain.request == 0
+
+
 # --- limits
 
 
