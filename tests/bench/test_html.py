@@ -79,6 +79,15 @@ def test_few_calls_make_a_page_too(calls: int) -> None:
     parsed(found.to_html())
 
 
+def test_more_configs_than_colours_make_a_page_too() -> None:
+    """The ninth config has the colour of the first one, and its own name beside every line."""
+    found = bench.compare({f"config {n}": PRIMARY for n in range(10)}, calls=30, weather="calm")
+    page = found.to_html()
+    parsed(page)
+    used = set(re.findall(r'class="label[^"]* (c\d+)"', page))
+    assert used == {f"c{n}" for n in range(8)}
+
+
 def test_nobody_answered_makes_a_page_too() -> None:
     """Everything fails for the first hour, and that is all there is."""
     out = {"errors": {"503": 1.0}}

@@ -229,3 +229,14 @@ def test_the_script_of_a_weather_needs_nothing_else():
     sky = weather([{"status": 500}, {"after": 1.0}])
     taken = run({"provider": "openai"}, {**workload(5), "stream": False}, sky).calls
     assert taken.status.tolist() == [500, 200, 200, 200, 200]
+
+
+def test_a_run_in_which_nobody_is_asked_has_an_empty_table_of_attempts():
+    """A guardrail that denies every request leaves calls, and no attempt of any kind."""
+    check = {"id": "default.contains", "parameters": {"words": ["never"], "operator": "any"}}
+    guard = {"type": "guardrail", "id": "g", "checks": [check], "deny": True}
+    result = run({"provider": "openai", "before_request_hooks": [guard]}, workload(5), quick())
+    assert result.calls.status.tolist() == [446] * 5
+    assert (result.calls.ending == Ending.DENIED).all()
+    assert len(result.attempts) == 0
+    assert result.attempts.call.dtype == "int32"

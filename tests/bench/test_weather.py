@@ -22,6 +22,7 @@ from portkey_local.errors import ConfigError
 from portkey_local.testing import Loopback, Step
 
 OPENAI = {"provider": "openai"}
+TURNS = {"up": {"mean_seconds": 5}, "down": {"mean_seconds": 5, "errors": {"503": 1}}}
 
 
 def quantiles(distribution: Distribution, *at: float) -> list[float]:
@@ -191,9 +192,26 @@ def test_a_virtual_key_need_not_be_known():
     )
     assert [name.provider for name in result.targets] == ["openai", "anthropic", "openai", "openai"]
     assert "config.targets[2]: virtual key 'vk-a' is unknown" in result.warnings[0]
-    own = [result.regimes.start_s[result.regimes.target == place].tolist() for place in (0, 2, 3)]
-    assert len({tuple(starts) for starts in own}) >= 1
+    result = run(
+        {"strategy": {"mode": "fallback"}, "targets": targets[2:]},
+        workload(3000, rate=5),
+        "blackout",
+    )
+    own = [result.regimes.start_s[result.regimes.target == place].tolist() for place in (0, 1)]
+    assert own[0] != own[1]
     assert provider_in("azure-openai-x") == "azure-openai"
+
+
+def test_models_of_one_provider_share_its_weather():
+    """A provider that is down is down for all its models, unless the weather says otherwise."""
+    models = ("gpt-4o", "gpt-4o-mini")
+    targets = [{**OPENAI, "override_params": {"model": model}} for model in models]
+    config = {"strategy": {"mode": "fallback"}, "targets": targets}
+    apart = weather_of({"providers": {f"openai/{m}": {"regimes": TURNS} for m in models}})
+    for sky, alike in (({"providers": {"*": {"regimes": TURNS}}}, True), (apart, False)):
+        regimes = run(config, workload(500), sky, seed=1).regimes
+        one, other = (regimes.start_s[regimes.target == place].tolist() for place in (0, 1))
+        assert (one == other) == alike
 
 
 def test_a_model_without_a_price_costs_nothing_and_is_named():
@@ -216,6 +234,18 @@ def test_prices_are_found_under_our_names_of_providers():
     for provider, model in (("mistral-ai", "mistral-large-latest"), ("x-ai", "grok-3")):
         assert rate_of(provider, model) is not None
     assert rate_of("triton", "gpt-4o") is None
+
+
+def test_a_fee_for_each_request_is_no_price_of_tokens():
+    """Where a request costs something by itself, that is paid once, whatever its size."""
+    rate = rate_of("perplexity-ai", "sonar")
+    assert rate is not None
+    assert rate.prompt == pytest.approx(1e-6)
+    assert rate.cost(100, 100) == pytest.approx(rate.request + 200e-6)
+    assert rate.request > 0.001
+    plain = rate_of("openai", "gpt-4o-mini")
+    assert plain is not None
+    assert plain.request == 0
 
 
 # --- limits

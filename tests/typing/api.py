@@ -20,6 +20,7 @@ from portkey_local import (
     MemoryCache,
     Portkey,
     StreamInterrupted,
+    bench,
 )
 
 
@@ -86,6 +87,12 @@ async def calls(other: AsyncPortkey) -> None:
     )
     assert_type(other.copy(config="pc-1"), AsyncPortkey)
     assert_type(await other.cache.clear(), int)
+
+
+results = bench.compare({"a": {"provider": "openai"}}, weather=["calm", "stormy"], calls=100)
+assert_type(results["calm"]["a"].figures["p99"].value, float)
+assert_type(results.to_html(), str)
+assert_type(bench.tune({"provider": "openai"}, ["retry.attempts=0..4"]).verdict, str)
 
 
 try:

@@ -119,4 +119,6 @@ class RecorderState:
 
 
 def _column(values: array[Any]) -> NDArray[Any]:
-    return np.frombuffer(values, dtype=np.dtype(values.typecode)) if values else np.array([])
+    """Return an array's own memory as a column; there is none to share of an empty one."""
+    kind = np.dtype(values.typecode)
+    return np.frombuffer(values, dtype=kind) if values else np.empty(0, kind)

@@ -63,7 +63,8 @@ class Calls:
     `ttft_s` is NaN where no token came, and the total where the answer was not streamed. `status`
     is the provider's own where there is one, 408 for our time limits, 0 for the network and for
     a stream that broke. `cost_usd` is all that the call's attempts were billed, `wasted_cost_usd`
-    the part of it that bought nothing. `wrong_hit`: the cache gave another question's answer.
+    the part of it that bought nothing. `target` gave the outcome; it is none where a cache did, and
+    where the caller left. `wrong_hit`: the cache gave another question's answer.
     """
 
     arrival_s: Floats
@@ -99,7 +100,11 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """One row for each attempt; `call` is a row of `Calls`, `ended_s` when the router knew."""
+    """One row for each attempt; `call` is a row of `Calls`.
+
+    An attempt ends when the router knows: a stream at its first token, so one that breaks later has
+    succeeded here, and is interrupted among the calls.
+    """
 
     call: Ints
     target: Codes
@@ -118,7 +123,8 @@ class Attempts:
 class Regimes:
     """The weather: from `start_s` to `end_s` the provider of a target was in a regime.
 
-    `regime` is a place in `names`. Targets of one provider and model have the same rows.
+    `regime` is a place in `names`. Targets of one provider and host have the same rows, unless the
+    weather tells of their models by themselves.
     """
 
     target: Codes

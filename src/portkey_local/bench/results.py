@@ -117,7 +117,11 @@ class Results:
 
     def __str__(self) -> str:
         """Say in sentences what was found."""
-        return "\n".join(line for each in self.comparisons for line in each.summary)
+        lines = []
+        for each in self.comparisons:
+            weather = f"{each.weather}: " if len(self.comparisons) > 1 else ""
+            lines += [f"{weather}{line}" for line in each.summary]
+        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON."""

@@ -13,7 +13,7 @@ from portkey_local.bench.weather.fates import Source
 from portkey_local.bench.weather.modelled import Load, ModelState
 from portkey_local.bench.weather.models import ProviderModel
 from portkey_local.bench.weather.reading import Weather
-from portkey_local.bench.weather.recorded import RecordedState
+from portkey_local.bench.weather.recorded import RecordedAttempt, RecordedState
 from portkey_local.bench.weather.scripted import ScriptState
 from portkey_local.model import EMPTY, Target
 
@@ -24,8 +24,10 @@ FREE = Rate(0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A target in a run. Targets of one `identity` share luck and weather, those of one account
-    their source, with its limits.
+    """A target in a run.
+
+    An `identity` is a provider's model: a call that tries it twice draws twice. Targets of one
+    provider and host have one weather, those of one account share their source, with its limits.
     """
 
     number: int
@@ -60,51 +62,58 @@ def sites_of(
         if target.path in sites:
             continue
         named = str(target.override.get("model") or model)
-        identity, told = _found(weather, target, named)
-        if target.path in apart:
-            identity = f"{identity}@{apart[target.path]}"
-        account = (identity, target.url, *(f"{k}:{v}" for k, v in sorted(target.headers.items())))
-        if account not in sources:
-            sources[account] = _source(weather, target, identity, named, told, load, seed)
-        price = told.price if told is not None else None
         name = TargetName(target.path, target.provider, named)
-        rate = rate_of(target.provider, named, price)
-        sites[target.path] = Site(len(sites), name, identity, sources[account], rate)
+        place = _place(weather, target, named, apart.get(target.path, ""))
+        account = (place.luck, place.sky, *(f"{k}:{v}" for k, v in sorted(target.headers.items())))
+        if account not in sources:
+            sources[account] = _source(place, load, seed)
+        rate = rate_of(target.provider, named, place.told.price if place.told else None)
+        sites[target.path] = Site(len(sites), name, place.luck, sources[account], rate)
     return sites
 
 
-def _found(weather: Weather, target: Target, model: str) -> tuple[str, ProviderModel | None]:
-    identity = f"{target.provider}/{model}"
-    if (found := weather.model(target.path, target.provider, model)) is not None:
-        return found
-    if weather.recorded(target.provider, model) is not None:
-        return identity, None
-    known = sorted({f"{provider}/{name}" for provider, name in weather.recording})
-    seen = f"the recording has attempts at {', '.join(known)} alone" if known else "it has no '*'"
-    raise BenchError(
-        f"{target.path}: weather {weather.name!r} says nothing of {identity}: {seen}; "
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a target's luck and weather go by, and what is told or recorded of it."""
+
+    luck: str
+    sky: str
+    told: ProviderModel | None
+    recorded: list[RecordedAttempt] | None
+
+
+def _place(weather: Weather, target: Target, model: str, apart: str) -> _Place:
+    """Return the place of a target. Raises BenchError where nothing is known of it."""
+    provider, path = target.provider, target.path
+    luck, sky = f"{provider}/{model}{apart}", f"{provider} {target.url}{apart}"
+    recorded = weather.recorded(provider, model)
+    found = weather.model(path, provider, model)
+    if found is None and recorded is None:
+        raise BenchError(_unknown(weather, path, luck))
+    if found is not None and found[0] not in (provider, "*"):  # it is told of by itself
+        sky = found[0]
+        luck = path if sky == path else luck
+    return _Place(luck, sky, None if found is None else found[1], recorded)
+
+
+def _unknown(weather: Weather, path: str, identity: str) -> str:
+    known = ", ".join(sorted("/".join(names) for names in weather.recording))
+    seen = f"the recording has attempts at {known} alone" if known else "it has no '*'"
+    return (
+        f"{path}: weather {weather.name!r} says nothing of {identity}: {seen}; "
         f"add a model of it to a weather file's providers"
     )
 
 
-def _source(
-    weather: Weather,
-    target: Target,
-    identity: str,
-    model: str,
-    told: ProviderModel | None,
-    load: Load,
-    seed: int,
-) -> Source:
-    recorded = weather.recorded(target.provider, model)
-    if recorded is not None:
-        return RecordedState(recorded)
-    if told is None:
-        raise AssertionError(identity)
-    if told.script:
-        return ScriptState(told.script)
-    luck, sky = key_of(seed, "luck", identity), key_of(seed, "weather", identity)
-    return ModelState(told, luck, sky, load)
+def _source(place: _Place, load: Load, seed: int) -> Source:
+    if place.recorded is not None:
+        return RecordedState(place.recorded)
+    if place.told is None:
+        raise AssertionError(place.luck)
+    if place.told.script:
+        return ScriptState(place.told.script)
+    luck, sky = key_of(seed, "luck", place.luck), key_of(seed, "weather", place.sky)
+    return ModelState(place.told, luck, sky, load)
 
 
 def unpriced(sites: Iterable[Site]) -> Iterator[str]:

@@ -38,7 +38,7 @@ CENTS: Final = 0.1  # from so many dollars on, an axis has cents
 def figure(name: str, each: Estimate) -> str:
     """Write an estimate with its unit and margin.
 
-    >>> figure("success", Estimate(0.99213, 0.9905, 0.994, "batch means"))
+    >>> figure("success", Estimate(0.99213, 0.9904, 0.994, "batch means"))
     '99.21 % ± 0.18'
     """
     unit = METRICS[name].unit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -233,34 +233,37 @@ def _progress() -> Iterator[Callable[[str, int, int], object] | None]:
 
 
 def _write(results: Results, *, as_json: bool, csv: Path | None, html: Path | None) -> None:
-    if csv is not None:
-        results.write_csv(csv)
-    if html is not None:
-        html.write_text(results.to_html(), encoding="utf-8")
+    """Print the results, and then write what is to be written: a full disk loses nothing."""
     if as_json:
         _print_json(results.to_dict())
-        return
-    from portkey_local.bench.terminal import results_view
+    else:
+        from portkey_local.bench.terminal import results_view
 
-    console().print(results_view(results))
-    for path in (csv, html):
-        if path is not None:
-            say("written", str(path))
+        console().print(results_view(results))
+    if csv is not None:
+        results.write_csv(csv)
+        say("written", str(csv))
+    if html is not None:
+        _write_page(html, results.to_html())
 
 
 def _show_tuning(found: Tuning, *, as_json: bool, html: Path | None, out: Path | None) -> None:
-    written: Sequence[Path] = () if out is None else found.write_configs(out)
-    if html is not None:
-        html.write_text(found.to_html(), encoding="utf-8")
-        written = [*written, html]
     if as_json:
         _print_json(found.to_dict())
-        return
-    from portkey_local.bench.terminal import tuning_view
+    else:
+        from portkey_local.bench.terminal import tuning_view
 
-    console().print(tuning_view(found))
-    for path in written:
+        console().print(tuning_view(found))
+    for path in () if out is None else found.write_configs(out):
         say("written", str(path))
+    if html is not None:
+        _write_page(html, found.to_html())
+
+
+def _write_page(path: Path, page: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    say("written", str(path))
 
 
 def _print_json(value: Any) -> None:

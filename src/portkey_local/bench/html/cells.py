@@ -8,7 +8,7 @@ from html import escape
 from typing import Final
 
 from portkey_local.bench.html.scales import Scale, linear
-from portkey_local.bench.html.svg import circle, element, line
+from portkey_local.bench.html.svg import COLOURS, circle, element, line
 from portkey_local.bench.intervals import Estimate
 from portkey_local.bench.metrics import METRICS
 from portkey_local.bench.results import Comparison
@@ -94,7 +94,7 @@ def _table(heads: str, rows: Sequence[str]) -> str:
 
 
 def _row_head(name: str, slot: int) -> str:
-    return f'<th scope="row" class="c{slot % 8}">{escape(name)}</th>'
+    return f'<th scope="row" class="c{slot % COLOURS}">{escape(name)}</th>'
 
 
 def _worth_a_column(comparison: Comparison, name: str) -> bool:
@@ -127,6 +127,6 @@ def _interval(each: Estimate, scale: Scale, slot: int) -> str:
     parts = [line((2, 6), (WIDTH - 2, 6), class_="grid")]
     if each.low is not None and each.high is not None:
         ends = (scale(each.low), 6.0), (scale(each.high), 6.0)
-        parts.append(line(*ends, class_=f"range s{slot % 8}"))
-    parts.append(circle((scale(each.value), 6), 3.4, class_=f"dot f{slot % 8}"))
+        parts.append(line(*ends, class_=f"range s{slot % COLOURS}"))
+    parts.append(circle((scale(each.value), 6), 3.4, class_=f"dot f{slot % COLOURS}"))
     return element("svg", *parts, viewBox=f"0 0 {WIDTH} 12", aria_hidden="true")

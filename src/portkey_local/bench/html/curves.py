@@ -8,6 +8,7 @@ from typing import Final
 
 from portkey_local.bench.html.scales import Scale, log, nines
 from portkey_local.bench.html.svg import (
+    COLOURS,
     Point,
     circle,
     drawing,
@@ -45,7 +46,7 @@ def latency_curves(comparison: Comparison, *, first_token: bool = False) -> str:
     curves = [
         _Curve(
             each.name,
-            slot,
+            slot % COLOURS,
             each.ttft_curve if first_token else each.curve,
             each.figures["ttft_p99" if first_token else "p99"],
         )

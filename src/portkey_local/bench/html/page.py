@@ -11,6 +11,7 @@ from typing import Final
 from portkey_local.bench.html.cells import figures_table, overview_table
 from portkey_local.bench.html.curves import latency_curves
 from portkey_local.bench.html.pareto import Spot, pareto_plot
+from portkey_local.bench.html.svg import COLOURS
 from portkey_local.bench.html.timeline import (
     attempts_over_time,
     breakers_over_time,
@@ -143,7 +144,7 @@ def _plots(comparison: Comparison) -> Iterable[str]:
             each.name,
             each.figures["cost"],
             each.figures["p99"],
-            slot % 8,
+            slot % COLOURS,
             eligible=each.name not in behind,
         )
         for slot, each in enumerate(comparison.results)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 __all__ = [
+    "COLOURS",
     "Point",
     "area",
     "circle",
@@ -22,6 +23,8 @@ __all__ = [
 ]
 
 Point: TypeAlias = tuple[float, float]
+
+COLOURS: Final = 8  # of the style sheet, for configs; more of them share
 
 
 def element(name: str, *inside: str, **attributes: float | str | None) -> str:

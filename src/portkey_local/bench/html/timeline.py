@@ -9,6 +9,7 @@ from typing import Final
 
 from portkey_local.bench.html.scales import Scale, linear
 from portkey_local.bench.html.svg import (
+    COLOURS,
     Point,
     area,
     drawing,
@@ -136,7 +137,12 @@ def _share_row(result: Result, slot: int, ground: _Ground, colours: Mapping[str,
     return element(
         "g",
         *layers,
-        text(LEFT - 8, top + ROW / 2 + 4, shortened(result.name, 24), class_=f"label end c{slot}"),
+        text(
+            LEFT - 8,
+            top + ROW / 2 + 4,
+            shortened(result.name, 24),
+            class_=f"label end c{slot % COLOURS}",
+        ),
         text(RIGHT + 8, top + ROW / 2 - 1, figure("success", success), class_="value"),
         text(RIGHT + 8, top + ROW / 2 + 12, "succeeded", class_="small"),
     )
@@ -215,14 +221,19 @@ def _rate_row(
     top = ground.top + slot * (height + GAP)
     y = linear(0.0, most, top + height, top)
     nothing = [0.0] * len(rates)
-    layer = _layer(result.overtime.times, nothing, rates, (ground.x, y), (result.name, f"f{slot}"))
+    layer = _layer(
+        result.overtime.times, nothing, rates, (ground.x, y), (result.name, f"f{slot % COLOURS}")
+    )
     mean = result.figures["attempts"]
     return element(
         "g",
         layer,
         line((LEFT, y(1.0)), (RIGHT, y(1.0)), class_="grid"),
         text(
-            LEFT - 8, top + height / 2 + 4, shortened(result.name, 24), class_=f"label end c{slot}"
+            LEFT - 8,
+            top + height / 2 + 4,
+            shortened(result.name, 24),
+            class_=f"label end c{slot % COLOURS}",
         ),
         text(RIGHT + 8, top + height / 2, figure("attempts", mean), class_="value"),
         text(
@@ -278,7 +289,7 @@ def _breaker_row(result: Result, slot: int, target: str, ground: _Ground, top: f
     return element(
         "g",
         *parts,
-        text(LEFT - 8, top + 6, shortened(result.name, 24), class_=f"label end c{slot}"),
+        text(LEFT - 8, top + 6, shortened(result.name, 24), class_=f"label end c{slot % COLOURS}"),
         text(LEFT - 8, top + 19, shortened(target, 30), class_="small end"),
         text(RIGHT + 8, top + 12, f"not closed {opened / ground.x.high:.1%}", class_="small"),
     )

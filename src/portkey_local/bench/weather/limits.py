@@ -63,6 +63,7 @@ class ServersState:
         Infinity where it would begin after `patience` seconds: then no server is taken.
         """
         begin = now
+        self.in_flight(now)  # forget those that are gone
         if self.count is not None:
             busy = self._busy_until
             if len(busy) >= self.count and busy[0] > now:

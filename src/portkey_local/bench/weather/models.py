@@ -89,7 +89,7 @@ class Latency(_Part):
 
 
 class Limits(_Part):
-    """What an account may ask: a token bucket of requests, and one of tokens.
+    """What an account may ask: a token bucket of requests, and one of tokens (prompt and answer).
 
     `share_of_load` sets both as a share of the workload's own mean load. A bucket holds what comes
     in `burst_seconds`.

@@ -33,16 +33,13 @@ class Weather:
         return self.recording.get((provider, model)) or self.recording.get((provider, ""))
 
     def model(self, path: str, provider: str, model: str) -> tuple[str, ProviderModel] | None:
-        """Return whose weather and luck a target shares, and its model, where there is one.
+        """Return the name in the weather that says most of a target, and what it says of it.
 
-        The name in the weather that says most of the target counts: its place in the config, then
-        `provider/model`, then `provider`, then `*`.
+        That is the target's place in the config, else `provider/model`, else `provider`, else `*`.
         """
-        if path in self.providers:
-            return path, self.providers[path]
-        for name in (f"{provider}/{model}", provider, "*"):
+        for name in (path, f"{provider}/{model}", provider, "*"):
             if name in self.providers:
-                return f"{provider}/{model}", self.providers[name]
+                return name, self.providers[name]
         return None
 
 

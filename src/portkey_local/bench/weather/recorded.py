@@ -98,19 +98,21 @@ def attempts_of(path: Path) -> dict[tuple[str, str], list[RecordedAttempt]]:
     """Return the attempts of an event log by provider and model. Raises BenchError."""
     found: dict[tuple[str, str], list[RecordedAttempt]] = {}
     latest: dict[str, RecordedAttempt] = {}
-    begin: float | None = None
+    begin = math.inf  # processes that share a log need not write in order
     for _, event in log_lines(path):
         time, trace = float(event["time"]), str(event.get("trace_id"))
-        begin = time - _number(event, "elapsed") if begin is None else begin
+        begin = min(begin, time - _number(event, "elapsed"))
         if event["event"] in ENDED:
-            attempt = _attempt(event, time - _number(event, "duration") - begin)
-            latest[trace] = attempt
+            attempt = latest[trace] = _attempt(event, time - _number(event, "duration"))
             named = str(event.get("provider")), str(event.get("model") or "")
             found.setdefault(named, []).append(attempt)
         elif str(event["event"]).startswith("stream.") and trace in latest:
-            _streamed(latest.pop(trace), event, time - begin)
+            _streamed(latest.pop(trace), event, time)
     if not found:
-        raise BenchError(f"{path}: holds no attempt; it is an event log that a client wrote?")
+        raise BenchError(f"{path}: holds no attempt; give the event log of a client (event_log=)")
+    for attempts in found.values():
+        for attempt in attempts:
+            attempt.at -= begin
     return found
 
 
