@@ -9,6 +9,7 @@ import anthropic
 import httpx2
 import pydantic
 import pytest
+from tests.providers.anthropic.replies import streamed
 from tests.providers.messages.doors import async_door, call, chunk, completion, door, sse
 
 from portkey_local import AsyncPortkey
@@ -344,6 +345,18 @@ def test_an_error_within_a_stream_raises_with_its_own_class(provider):
     assert body["error"] == {"type": "rate_limit_error", "message": "slow down"}
 
 
+@pytest.mark.parametrize("when", ["first", "later", "whole"])
+def test_no_error_quotes_a_key(provider, when):
+    event = {"error": {"message": f"the key {KEY} is unknown", "status": 401, "code": KEY}}
+    begun = [chunk({"content": "hel"})] if when == "later" else []
+    step = Step(status=401, json=event) if when == "whole" else sse(*begun, event, done=False)
+    provider.reset({"other": [step]})
+    with door(other(provider)) as client, pytest.raises(anthropic.APIStatusError) as info:
+        list(client.messages.create(**ASK, stream=True))
+    assert "is unknown" in str(info.value.body)
+    assert KEY not in str(info.value.body) + str(info.value)
+
+
 def test_a_stream_that_is_cut_is_no_message(provider):
     provider.reset({"other": [sse(chunk({"content": "hel"}), done=False)]})
     with door(other(provider)) as client, pytest.raises(httpx2.ReadError):
@@ -407,6 +420,27 @@ def test_answers_are_kept(provider, stream):
             else:
                 seen.append([client.messages.create(**ASK).to_dict()])
     assert seen[0] == seen[1]
+    assert len(provider.received) == 1
+
+
+@pytest.mark.parametrize("stream_first", [False, True])
+@pytest.mark.parametrize("native", [False, True])
+def test_a_kept_answer_serves_either_form(provider, stream_first, native):
+    """Of Anthropic's own as of others'; a replayed stream has the names of its events."""
+    stream = Step(body=streamed(MESSAGE), content_type="text/event-stream")
+    native_step = stream if stream_first else Step(json=MESSAGE)
+    step = sse(chunk({"content": "hello"}, "stop")) if stream_first else chat("hello")
+    provider.reset({"claude": [native_step], "other": [step]})
+    config = (claude if native else other)(provider, cache={"mode": "simple"})
+    texts = []
+    with door(config) as client:
+        for streams in (stream_first, not stream_first):
+            if streams:
+                with client.messages.stream(**ASK) as told:
+                    texts.append(told.get_final_text())
+            else:
+                texts.append(client.messages.create(**ASK).content[0].to_dict()["text"])
+    assert texts == ["hello", "hello"]
     assert len(provider.received) == 1
 
 
