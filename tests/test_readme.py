@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from portkey_local.testing import Loopback
+from portkey_local.wrapping import calls
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
@@ -15,7 +17,9 @@ PYTHON = [text for language, text in BLOCKS if language == "python"]
 
 
 @pytest.fixture
-def stage(provider: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loopback:
+def stage(
+    provider: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Loopback]:
     """Let every provider the README names live on loopback, with keys as the README has them."""
     from dataclasses import replace
 
@@ -24,16 +28,21 @@ def stage(provider: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     rows = {
         name: replace(row, base_url=provider.target(name)) for name, row in table.PROVIDERS.items()
     }
-    for module in ("compile", "compile.targets", "credentials", "providers.table"):
+    tables = ("compile", "compile.targets", "credentials", "providers.table", "wrapping.calls")
+    for module in tables:
         monkeypatch.setattr(f"portkey_local.{module}.PROVIDERS", rows)
+    calls._addresses.cache_clear()
     monkeypatch.setenv("OPENAI_API_KEY", "sk-readme")
+    monkeypatch.setenv("OPENAI_BASE_URL", provider.target("openai"))  # of the bare SDKs
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.target("anthropic"))
     monkeypatch.setenv("GROQ_API_KEY", "gsk-readme")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "key-of-the-readme")
     monkeypatch.setenv("GEMINI_API_KEY", "key-of-the-readme")
     home = tmp_path / "home"
     home.mkdir()
     (home / "keys.toml").write_text(next(text for language, text in BLOCKS if language == "toml"))
-    return provider
+    yield provider
+    calls._addresses.cache_clear()
 
 
 @pytest.mark.parametrize("number", range(len(PYTHON)))
@@ -42,6 +51,7 @@ def test_snippet(number: int, stage: Loopback, monkeypatch: pytest.MonkeyPatch) 
     import portkey_local
 
     source = PYTHON[number].replace("https://llm.example.com/v1", stage.target("house"))
+    source = source.replace("https://api.groq.com/openai/v1", stage.target("groq"))
     names = {name: getattr(portkey_local, name) for name in portkey_local.__all__}
     exec(compile(source, f"README block {number}", "exec"), names)
     client = names.get("client")

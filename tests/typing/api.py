@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any, assert_type
 
-from openai import AsyncStream, Stream
+from openai import AsyncStream, OpenAI, Stream
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
@@ -21,6 +21,8 @@ from portkey_local import (
     Portkey,
     StreamInterrupted,
     bench,
+    createHeaders,
+    wrap,
 )
 
 
@@ -103,3 +105,9 @@ except GuardrailDenied as denied:
     assert_type(denied.hook_results, dict[str, Any])
 except StreamInterrupted as broken:
     assert_type(broken.message, str)
+
+
+wrapped = wrap(OpenAI(api_key="none"), {"provider": "self"}, trace_id="t-1", on_event=listen)
+assert_type(wrapped, OpenAI)
+assert_type(wrapped.chat.completions.create(model="m", messages=[]), ChatCompletion)
+assert_type(createHeaders(provider="openai"), dict[str, str])
