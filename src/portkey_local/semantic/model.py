@@ -122,11 +122,10 @@ class LoadedState:
         self.lock, self._counting, self._working = threading.Lock(), threading.Lock(), 0
 
     def fingerprint(self) -> str:
-        """Return the digest of the files, which are read for it once."""
-        with self.lock:
-            if self._fingerprint is None:
-                self._fingerprint = self.files.fingerprint()
-            return self._fingerprint
+        """Return the digest of the files, which are read for it once; waits for no loading."""
+        if self._fingerprint is None:
+            self._fingerprint = self.files.fingerprint()
+        return self._fingerprint
 
     @contextmanager
     def at_work(self) -> Iterator[Loaded]:
@@ -165,10 +164,10 @@ def fastembed() -> Any:
 
 def _load(files: Files) -> Loaded:
     files.check()
-    embedding_of = fastembed().TextEmbedding
-    from tokenizers import Tokenizer
-
     try:
+        embedding_of = fastembed().TextEmbedding
+        from tokenizers import Tokenizer
+
         with tempfile.TemporaryDirectory(prefix="portkey-local-") as folder:
             _gather(files, Path(folder))
             embedding = embedding_of(

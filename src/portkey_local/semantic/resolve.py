@@ -168,10 +168,9 @@ def _ours(folder: Path) -> bool:
 
 def _downloaded() -> Embedder | None:
     """Have fastembed download the model. Raises NoModel where it cannot."""
-    library = fastembed()
     try:
         with _quiet():
-            library.TextEmbedding(MINILM, threads=1, lazy_load=True)
+            fastembed().TextEmbedding(MINILM, threads=1, lazy_load=True)
     except Exception as error:
         raise NoModel(
             f"the embedding model {MINILM} could not be downloaded"
@@ -183,6 +182,7 @@ def _downloaded() -> Embedder | None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Let fastembed print neither progress nor what it has tried in vain."""
+    fastembed()
     from huggingface_hub import utils
     from loguru import logger
 
