@@ -22,7 +22,7 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from portkey_local.caches import ledger
+from portkey_local.caches import ledger, upkeep
 from portkey_local.caches.directory import Planted
 from portkey_local.caches.disk import DiskCache
 from portkey_local.caches.memory import OVERHEAD, MemoryCache
@@ -482,16 +482,19 @@ def storm(folder: Path, *, seconds: float, every: float) -> None:
     said: list[str] = []
     until = time.monotonic() + seconds
     seed = 4
+    watching = DiskCache(folder, wait=5.0)
     while time.monotonic() + every < until:
         time.sleep(every)
         victim = running.pop(0)
         victim.send_signal(signal.SIGKILL)
         said += victim.communicate()[0].splitlines()
+        assert upkeep.stats(watching, time.time()).wrong == 0
         running.append(begin(seed))
         seed += 1
     for each in running:
         said += each.communicate(timeout=seconds + 30)[0].splitlines()
         assert each.returncode == 0
+    watching.close()
     assert not [line for line in said if line.startswith(("FAILED", "WRONG"))]
     kept_ones = {tuple(map(int, line.split()[1:])) for line in said if line.startswith("KEPT")}
     assert kept_ones

@@ -652,6 +652,16 @@ def test_refreshes_have_an_end():
     assert flights.board_beside(b"one more") is not None
 
 
+def test_the_router_says_what_will_do():
+    windows = {"stale_while_revalidate": 30, "stale_if_error": 600}
+    cache = {"mode": "simple", "max_age": 60, **windows}
+    with Portkey(config={"provider": "openai", "api_key": "k", "cache": cache}) as client:
+        told = str(client.router.explain(model="m"))
+    assert (
+        "up to 60 s old will do, up to 90 s while it is refreshed, up to 660 s in an outage" in told
+    )
+
+
 @pytest.mark.parametrize("field", ["max_stale", "stale_if_error", "stale_while_revalidate"])
 def test_a_window_is_a_number_of_seconds(field):
     for value in (-1, "60", True):

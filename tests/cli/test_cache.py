@@ -13,7 +13,6 @@ import pytest
 from portkey_local import DiskCache
 from portkey_local.caches.about import writer_of
 
-NOW = time.time()
 DAY = 86_400.0
 
 
@@ -22,18 +21,19 @@ def folder(tmp_path: Path) -> Path:
     """A directory with three entries: of today, of yesterday, and of last week."""
     made = tmp_path / "cache"
     cache = DiskCache(made)
+    now = time.time()
     rows = [("a", "gpt-4o", 0.0), ("a", "gpt-4o-mini", DAY), ("", "gpt-4o", 7 * DAY)]
     for number, (namespace, model, age) in enumerate(rows):
         said = {
             "namespace": namespace,
             "model": model,
-            "created": NOW - age,
+            "created": now - age,
             "writer": writer_of(f"user {number}"),
             "trace_id": f"trace-{number}",
         }
         answer = [0, 0, 200, {}, {"id": number, "text": "sécret"}, None, False]
         value = json.dumps(said).encode() + b"\n" + json.dumps(answer).encode()
-        cache.put(bytes([number]) * 32, value, NOW, 1e6, print)
+        cache.put(bytes([number]) * 32, value, now, 1e6, print)
     cache.close()
     return made
 

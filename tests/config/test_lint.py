@@ -214,14 +214,20 @@ def test_retries_of_other_statuses_do_not_multiply():
 
 
 @pytest.mark.parametrize(
-    "source", [{"cache": {"mode": "simple"}}, {"cache": {"mode": "simple", "max_age": 10**8}}]
+    "source",
+    [
+        {"cache": {"mode": "simple"}},
+        {"cache": {"mode": "simple", "max_age": 10**8}},
+        {"cache": {"mode": "simple", "stale_if_error": 10**8}},
+    ],
 )
 def test_a_cache_is_asked_for_its_temperature_and_its_unit(source):
     """Answers that should vary are kept, and an age may be in the wrong unit."""
     config = Config.model_validate({**A, **source, "override_params": {"temperature": 0.7}})
     found = dict(lint(config))
     assert "variety (temperature 0.7)" in found["config.cache"]
-    assert ("config.cache.max_age" in found) is ("max_age" in source["cache"])
+    for name in ("max_age", "stale_if_error"):
+        assert (f"config.cache.{name}" in found) is (name in source["cache"])
 
 
 def test_one_surprise_is_said_once():
