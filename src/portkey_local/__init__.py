@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from portkey_local.errors import ConfigError, ConfigWarning
     from portkey_local.hooks import CheckContext, CheckResult
     from portkey_local.model import Event
+    from portkey_local.semantic.explained import CacheDecision
     from portkey_local.wire.settings import Connections
 
 __all__ = [
     "AsyncPortkey",
+    "CacheDecision",
     "CheckContext",
     "CheckResult",
     "ConfigError",
@@ -41,6 +43,7 @@ __all__ = [
 
 _HOMES = {
     "AsyncPortkey": "portkey_local.client",
+    "CacheDecision": "portkey_local.semantic.explained",
     "CheckContext": "portkey_local.hooks",
     "CheckResult": "portkey_local.hooks",
     "ConfigError": "portkey_local.errors",
