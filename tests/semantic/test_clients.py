@@ -201,6 +201,16 @@ def test_what_is_no_whole_answer_in_words_is_no_candidate(kind):
         assert (status(answer), said(answer)) == (MISSED, "whole")
 
 
+@pytest.mark.parametrize("reason", ["stop", "end_turn", "STOP", "COMPLETE"])
+def test_a_vendor_s_own_word_for_the_end_is_one(reason):
+    with (
+        Loopback(lambda _: answered(finish_reason=reason)) as server,
+        client(server.target("a"), cache_embedder=Everything()) as portkey,
+    ):
+        ask(portkey, RESET)
+        assert status(ask(portkey, AGAIN)) == SERVED
+
+
 def test_a_stream_that_is_left_is_no_candidate(world):
     with client(world.target("a"), cache_embedder=Everything()) as portkey:
         with ask(portkey, RESET, stream=True) as stream:

@@ -86,6 +86,7 @@ class WarmthState:
         self._began: float | None = None
         self.warm = False
         self._failures = 0
+        self._failing_since = 0.0
         self._calibration: str | None = None
         self._rest_until = float("-inf")
 
@@ -104,9 +105,15 @@ class WarmthState:
         self.warm, self._failures = True, 0
 
     def failed(self, now: float, error: Exception) -> None:
-        """Note that a look failed, or was too slow; after a few in a row, leave the model alone."""
+        """Note that a look failed, or was too slow; after a few in a row, leave the model alone.
+
+        Looks that are late while others are answered only wait in a crowd.
+        """
+        if self._failures == 0:
+            self._failing_since = now
         self._failures += 1
-        if self._failures >= FAILURES or isinstance(error, NoModel):
+        crowded = isinstance(error, TimeoutError) and now - self._failing_since < PATIENCE
+        if isinstance(error, NoModel) or (self._failures >= FAILURES and not crowded):
             self._rest_until, self._failures = now + REST, 0
 
     def calibration(self, embedder: Embedder) -> str:
