@@ -57,6 +57,9 @@ def _match_slips(compared: Comparison) -> None:
         written = compared.a.written[first]
         for second in compared.only_b:
             other = compared.b.written[second]
+            names = first in compared.a.names and second in compared.b.names
+            if names and sorted(written) != sorted(other):
+                continue  # Kyle is not Kylie
             if slip(written, other) or slip(first, second):
                 compared.only_a.remove(first)
                 compared.only_b.remove(second)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from portkey_local.semantic.lexicon import vocabulary
+from portkey_local.semantic.stemming import stem
 
 __all__ = [
     "AUXILIARIES",
@@ -13,6 +14,7 @@ __all__ = [
     "FUNCTION",
     "GENERIC",
     "HELPERS",
+    "LINGUISTIC",
     "MODALS",
     "NEGATIONS",
     "PAST",
@@ -68,7 +70,7 @@ NEGATIONS: Final = {
 
 EMPTY: Final = vocabulary(
     "a an the and but so if that this these those it its itself there here then just please kindly "
-    "um uh er erm hmm hm ah oh eh quite very really actually exactly basically simply also too "
+    "um uh er erm hmm hm ah oh eh quite very really actually exactly basically simply also "
     "already still yet some any such own one's ones oclock etc s"
 )
 
@@ -82,11 +84,29 @@ FUNCTION: Final = (
 )
 """Words that do not count by themselves."""
 
-GENERIC: Final = vocabulary(
-    "get have go stay offer provide available availabl exist happen possible possibl able abl "
-    "allow know see tell want like let try wish look find give show help kind sort type"
+GENERIC: Final = frozenset(
+    map(
+        stem,
+        vocabulary(
+            "get have go stay offer provide available exist happen possible able allow know like "
+            "try look see find tell show help kind sort type away"
+        ),
+    )
 )
 """Verbs and nouns that say little beside the words around them; stems."""
+
+LINGUISTIC: Final = frozenset(
+    map(
+        stem,
+        vocabulary(
+            "plural singular tense spell spelling misspell pronounce pronunciation conjugate "
+            "synonym antonym rhyme translate translation grammar grammatical syllable anagram "
+            "palindrome verb noun adjective word phrase sentence capitalize punctuate paraphrase "
+            "rewrite"
+        ),
+    )
+)
+"""Stems by which a question is known to be about words: then their very forms matter."""
 
 FOREIGN: Final = vocabulary(
     # Spanish and Portuguese

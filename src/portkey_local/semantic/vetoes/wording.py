@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from portkey_local.semantic.comparison import Comparison
-from portkey_local.semantic.lexicon.grammar import GENERIC
+from portkey_local.semantic.lexicon.grammar import FUNCTION, GENERIC, LINGUISTIC
 from portkey_local.semantic.lexicon.meanings import opposed
 from portkey_local.semantic.numerals import is_number
 
 __all__ = [
     "FEW",
     "addition",
+    "form",
     "language",
     "name",
     "negation",
@@ -51,6 +52,17 @@ def opposite(compared: Comparison) -> str | None:
             if opposed(first, second):
                 return "opposite"
     return None
+
+
+def form(compared: Comparison) -> str | None:
+    """They are about words, and not about the same forms of words: the plural of mouse, of mice."""
+    if LINGUISTIC.isdisjoint(compared.a.content) or LINGUISTIC.isdisjoint(compared.b.content):
+        return None
+    a, b = (
+        sorted(word for word in reading.surface if word not in FUNCTION)
+        for reading in (compared.a, compared.b)
+    )
+    return None if a == b else "form"
 
 
 def quotation(compared: Comparison) -> str | None:
