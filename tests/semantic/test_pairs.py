@@ -81,6 +81,7 @@ DIFFERENT = [
     ("What was the interest rate?", "What is the interest rate?", "tense"),
     ("Is it legal to fish here?", "Is it illegal to fish here?", "opposite"),
     ("Symptoms of hypothyroidism", "Symptoms of hyperthyroidism", "opposite"),
+    ("What causes hypotension?", "What causes hypertension?", "opposite"),
     ("Define affect", "Define effect", "substitution"),
     ("Tell me about Austria", "Tell me about Australia", None),
     ("Who is Jon Snow?", "Who is John Snow?", None),

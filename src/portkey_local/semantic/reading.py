@@ -30,7 +30,7 @@ _VERB_AFTER = vocabulary(
 _ONE = (["the"], ["a"], ["an"], ["one"], ["this"], ["that"])
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A question, read.
 
@@ -74,7 +74,7 @@ def read(text: str) -> Reading:
     _Reader(reading, _framed(bare)).run()
     _settle_cost(reading)
     if not reading.asks:
-        reading.asks |= _asked(said[: len(said) - len(bare)], bare[0] if bare else "")
+        reading.asks.update(_asked(said[: len(said) - len(bare)], bare[0] if bare else ""))
     return reading
 
 
@@ -114,7 +114,8 @@ def _settle_cost(reading: Reading) -> None:
     for _, chunk in reading.chunks:
         if COST in chunk:
             chunk.remove(COST)
-            reading.asks = {"cost"}
+            reading.asks.clear()
+            reading.asks.add("cost")
             return
 
 
@@ -221,12 +222,10 @@ class _Reader:
             reading.asks.add(grammar.QUESTIONS.get(word, word.lstrip("?")))
         elif word in grammar.MODALS:
             reading.modals.add(grammar.MODALS[word])
-            reading.tenses |= {"present"} if word in grammar.PRESENT else set()
-        elif word in grammar.AUXILIARIES:
-            reading.tenses |= {"past"} if word in grammar.PAST else set()
-            reading.tenses |= {"present"} if word in grammar.PRESENT else set()
-        else:
+        elif word not in grammar.AUXILIARIES:
             return False
+        if word in grammar.TENSES:
+            reading.tenses.add(grammar.TENSES[word])
         self._asking = self._asking or not any(words for _, words in chunks)
         self._close()
         self._helped = word in grammar.HELPERS

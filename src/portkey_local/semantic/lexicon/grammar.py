@@ -17,11 +17,10 @@ __all__ = [
     "LINGUISTIC",
     "MODALS",
     "NEGATIONS",
-    "PAST",
     "PERSONS",
     "PREPOSITIONS",
-    "PRESENT",
     "QUESTIONS",
+    "TENSES",
 ]
 
 
@@ -44,13 +43,14 @@ MODALS: Final = _table(
     {"can": "can could may might", "should": "should ought", "must": "must", "will": "will shall"}
 )
 
-PAST: Final = vocabulary("did was were had")
-PRESENT: Final = vocabulary("do does is are am has have will shall")
+TENSES: Final = _table(
+    {"past": "did was were had", "present": "do does is are am has have will shall"}
+)
 
 HELPERS: Final = frozenset(MODALS) | frozenset(("do", "does", "did"))
 """Those that send the verb behind what is spoken of."""
 
-AUXILIARIES: Final = PAST | PRESENT | vocabulary("be been being would done doing")
+AUXILIARIES: Final = frozenset(TENSES) | vocabulary("be been being would done doing")
 
 QUESTIONS: Final = {
     "what": "what", "which": "what", "whats": "what", "how": "how", "when": "when",

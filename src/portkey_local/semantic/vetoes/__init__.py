@@ -18,6 +18,7 @@ Veto: TypeAlias = Callable[[Comparison], str | None]
 
 ALWAYS: Final[tuple[Veto, ...]] = (
     wording.language,
+    wording.length,
     wording.number,
     wording.negation,
     wording.opposite,

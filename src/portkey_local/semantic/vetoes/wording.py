@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from portkey_local.semantic.comparison import Comparison
+from portkey_local.semantic.comparison import MANY, Comparison
 from portkey_local.semantic.lexicon.grammar import FUNCTION, GENERIC, LINGUISTIC
 from portkey_local.semantic.lexicon.meanings import opposed
 from portkey_local.semantic.numerals import is_number
@@ -14,6 +14,7 @@ __all__ = [
     "addition",
     "form",
     "language",
+    "length",
     "name",
     "negation",
     "number",
@@ -31,6 +32,11 @@ def language(compared: Comparison) -> str | None:
     if compared.a.english and compared.b.english:
         return None
     return None if compared.a.surface == compared.b.surface else "language"
+
+
+def length(compared: Comparison) -> str | None:
+    """One says so much more than the other that it need not be read closely."""
+    return "length" if max(len(compared.only_a), len(compared.only_b)) > MANY else None
 
 
 def number(compared: Comparison) -> str | None:
