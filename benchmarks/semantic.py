@@ -84,30 +84,37 @@ def measure(
     texts += [row.text for rows in sets.values() for row in rows]
     vectors = embedded(embedder, texts, progress)
     deciders = list(_deciders(vectors))
-    judges = [
-        *_pair_judges(pairs, vectors, held_out=held_out),
-        *_set_judges(sets, vectors, held_out=held_out),
+    judges = {
+        **dict(_pair_judges(pairs, vectors, held_out=held_out)),
+        **dict(_set_judges(sets, vectors, held_out=held_out)),
+    }
+    work = [
+        (judge, decider)
+        for data, judge in judges.items()
+        for decider, ships in deciders
+        if ships or data in PLOTTED
     ]
-    work = [(judge, decider) for judge in judges for decider in deciders]
     shown = progress.track(work, description="judging") if progress else work
     return [judge(*decider) for judge, decider in shown]
 
 
-def _deciders(vectors: Vectors) -> Iterator[tuple[str, float, Decider]]:
+def _deciders(vectors: Vectors) -> Iterator[tuple[tuple[str, float, Decider], bool]]:
+    """Yield the deciders, and whether each is one that ships, or that the others use."""
     fingerprint = calibrated_as(vectors.embedder)
     for profile in PROFILES:
         name: Profile = profile  # type: ignore[assignment]
         shipped = threshold(fingerprint, name)
         for at_least in sorted({*RANGE, *([shipped] if shipped is not None else [])}):
             if shipped is None or at_least >= shipped:
-                yield profile, at_least, judging.ours(vectors, name, at_least)
+                decider = judging.ours(vectors, name, at_least)
+                yield (profile, at_least, decider), at_least == (shipped or RANGE[0])
     for at_least in COSINES:
-        yield "cosine", at_least, judging.cosine(at_least)
+        yield ("cosine", at_least, judging.cosine(at_least)), True
 
 
 def _pair_judges(
     pairs: dict[str, list[questions.Pair]], vectors: Vectors, *, held_out: bool
-) -> Iterator[Judge]:
+) -> Iterator[tuple[str, Judge]]:
     for data, every in pairs.items():
         rows = [row for row in every if not held_out or questions.held_out(row.a)]
 
@@ -120,12 +127,12 @@ def _pair_judges(
         ) -> Score:
             return judging.judge_pairs(Score(data, name, at_least), rows, vectors, decider)
 
-        yield judge
+        yield data, judge
 
 
 def _set_judges(
     sets: dict[str, list[questions.Labelled]], vectors: Vectors, *, held_out: bool
-) -> Iterator[Judge]:
+) -> Iterator[tuple[str, Judge]]:
     for data, rows in sets.items():
         near = judging.neighbours(rows, vectors)
         asked = [
@@ -143,7 +150,7 @@ def _set_judges(
         ) -> Score:
             return judging.judge_set(Score(data, name, at_least), rows, asked, near, decider)
 
-        yield judge
+        yield data, judge
 
 
 def conversations(folder: Path) -> str:
