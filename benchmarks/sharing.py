@@ -35,9 +35,8 @@ def measure(run: Run) -> None:
         HELD, LOOP, LOOP, goal=0.005, absolute=True, note="between two turns of the loop"
     )
     run.done.extend([shared, held])
-    for _ in range(run.rounds(3) - 2 if run.quick else 1):
-        with run.busy("four processes"):
-            shared.add(_processes(SECONDS / 4 if run.quick else SECONDS, run))
+    with run.busy("four processes"):
+        shared.add(_processes(SECONDS / 4 if run.quick else SECONDS, run))
     for _ in range(run.rounds(10)):
         held.add({LOOP: [asyncio.run(_held(run.server + "/v1"))]})
 
