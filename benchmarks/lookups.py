@@ -23,9 +23,10 @@ SAMPLES = 40
 
 def measure(run: Run, embedder: Embedder, texts: list[str]) -> None:
     """Compare a lookup, and the vetoes alone, with one embedding of the same texts."""
+    samples = run.samples(SAMPLES)
+    texts = texts[:samples]  # in each turn all of them, so that the contenders' turns are alike
     embed = _over(texts, embedder.embed)
     veto = _over(texts, lambda text: _veto(text, texts))
-    samples = run.samples(SAMPLES)
     parts = {EMBEDDING: embed, VETOES: veto}
     alone = Comparison(VETOES, VETOES, EMBEDDING, goal=0.1, note="short prompts; none serves")
     turns = {name: _turn(call, VETOES, samples) for name, call in parts.items()}
@@ -46,8 +47,7 @@ def _measure_size(run: Run, embedder: Embedder, texts: list[str], size: int) -> 
     goal = 1.3 if size == 10_000 else None
     comparison = Comparison(name, LOOKUP, EMBEDDING, goal=goal)
     contenders = {LOOKUP: _over(texts, lookup), EMBEDDING: _over(texts, embedder.embed)}
-    samples = run.samples(SAMPLES)
-    turns = {each: _turn(call, name, samples) for each, call in contenders.items()}
+    turns = {each: _turn(call, name, len(texts)) for each, call in contenders.items()}
     run.compare(name, [comparison], turns, run.rounds(12))
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from portkey_local.errors import ConfigError, ConfigWarning
     from portkey_local.hooks import CheckContext, CheckResult
     from portkey_local.model import Event
+    from portkey_local.semantic.explained import CacheDecision
     from portkey_local.wire.settings import Connections
     from portkey_local.wrapping import (
         PORTKEY_GATEWAY_URL,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PORTKEY_GATEWAY_URL",
     "AsyncPortkey",
+    "CacheDecision",
     "CheckContext",
     "CheckResult",
     "ConfigError",
@@ -57,6 +59,7 @@ __all__ = [
 
 _HOMES = {
     "AsyncPortkey": "portkey_local.client",
+    "CacheDecision": "portkey_local.semantic.explained",
     "CheckContext": "portkey_local.hooks",
     "CheckResult": "portkey_local.hooks",
     "ConfigError": "portkey_local.errors",

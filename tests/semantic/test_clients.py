@@ -23,7 +23,7 @@ from tests.semantic.worlds import (
 )
 
 from portkey_local import AsyncPortkey, ConfigError, ConfigWarning, MemoryCache, Portkey
-from portkey_local.semantic import resolve
+from portkey_local.semantic import downloading, resolve
 from portkey_local.semantic.model import NoModel
 from portkey_local.testing import HashingEmbedder, Loopback
 from portkey_local.testing.steps import Step, chat, chat_stream, error
@@ -199,6 +199,16 @@ def test_what_is_no_whole_answer_in_words_is_no_candidate(kind):
             list(first if kind.startswith("a stream") else ())
         answer = ask(portkey, AGAIN)
         assert (status(answer), said(answer)) == (MISSED, "whole")
+
+
+@pytest.mark.parametrize("reason", ["stop", "end_turn", "STOP", "COMPLETE"])
+def test_a_vendor_s_own_word_for_the_end_is_one(reason):
+    with (
+        Loopback(lambda _: answered(finish_reason=reason)) as server,
+        client(server.target("a"), cache_embedder=Everything()) as portkey,
+    ):
+        ask(portkey, RESET)
+        assert status(ask(portkey, AGAIN)) == SERVED
 
 
 def test_a_stream_that_is_left_is_no_candidate(world):
@@ -400,6 +410,34 @@ def test_a_model_nobody_has_calibrated_only_reports(world):
         answer = ask(portkey, AGAIN)
         assert (status(answer), answer.get_cache_decision().reason) == (MISSED, "uncalibrated")
         assert "cache.shadowed" in names(events)
+
+
+def test_a_model_is_downloaded_with_the_first_question_and_only_if_that_is_allowed(
+    world, monkeypatch
+):
+    downloads: list[Any] = []
+    model = HashingEmbedder()
+
+    def look(given: Any = None, *, download: bool = False) -> Any:
+        if not download:
+            raise NoModel("there is no embedding model")
+        downloads.append(1)
+        return model
+
+    monkeypatch.setattr(resolve, "embedder", look)
+    monkeypatch.setattr(downloading, "embedder", look)
+    with Portkey(config=semantic(world.target("a"), download=True)) as portkey:
+        assert not downloads
+        assert [status(ask(portkey, text)) for text in (RESET, AGAIN)] == [MISSED, SERVED]
+        assert downloads == [1]
+
+
+def test_a_question_that_many_ask_is_embedded_once(world):
+    model = Everything()
+    with client(world.target("a"), cache_embedder=model) as portkey:
+        ask(portkey, RESET)
+        assert {status(ask(portkey, AGAIN)) for _ in range(5)} == {SERVED}
+    assert model.embedded == [RESET, AGAIN]
 
 
 @pytest.mark.parametrize(

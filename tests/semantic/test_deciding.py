@@ -56,6 +56,12 @@ def test_in_a_long_text_no_phrase_moves():
     assert decide(one, [Candidate(other, 0.99)], "loose", 0.6, tokens=65).vetoes == ((0, "order"),)
 
 
+def test_much_more_said_is_not_read_closely():
+    flood = " ".join(f"flood{''.join(chr(97 + int(d)) for d in str(n))}" for n in range(5_000))
+    found = decide(ASKED, [Candidate(f"{ASKED} {flood}", 0.99)], "loose", 0.6, tokens=9)
+    assert found.vetoes == ((0, "length"),)
+
+
 def test_each_profile_has_a_threshold_for_the_known_model_alone():
     known = [threshold(INT8, profile) for profile in PROFILES]
     assert all(value is not None and 0 < value < 1 for value in known)

@@ -11,6 +11,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from portkey_local import (
     AsyncPortkey,
+    CacheDecision,
     CheckContext,
     CheckResult,
     ConfigError,
@@ -78,6 +79,7 @@ assert_type(client.router.explain(model="m", metadata={"a": 1}).refused, str | N
 
 assert_type(client.cache.delete(namespace="team-a", older_than=3600.0), int)
 assert_type(client.cache.reject(None), bool)
+assert_type(client.cache.explain(model="m", messages=[]), CacheDecision)
 
 
 async def calls(other: AsyncPortkey) -> None:
@@ -89,6 +91,7 @@ async def calls(other: AsyncPortkey) -> None:
     )
     assert_type(other.copy(config="pc-1"), AsyncPortkey)
     assert_type(await other.cache.clear(), int)
+    assert_type(await other.cache.explain(model="m", messages=[]), CacheDecision)
 
 
 results = bench.compare({"a": {"provider": "openai"}}, weather=["calm", "stormy"], calls=100)

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Final
 
+from portkey_local.semantic.lexicon.meanings import opposed
 from portkey_local.semantic.reading import Reading
 from portkey_local.semantic.spelling import known, slip
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["MANY", "Comparison", "compare"]
+
+MANY: Final = 64
+"""Words without a counterpart beyond which no more is compared: it would take long, in vain."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Two readings, and the words of each that have no counterpart, in order.
 
@@ -36,7 +41,7 @@ def compare(a: Reading, b: Reading) -> Comparison:
     one, other = a.content, b.content
     left, right = Counter(one), Counter(other)
     compared = Comparison(a, b, _rest(one, left - right), _rest(other, right - left))
-    if compared.only_a and compared.only_b:
+    if 0 < len(compared.only_a) * len(compared.only_b) <= MANY**2:
         _match_slips(compared)
         _match_joins(compared.only_a, compared.only_b, compared.meant)
         _match_joins(compared.only_b, compared.only_a, compared.meant)
@@ -57,6 +62,9 @@ def _match_slips(compared: Comparison) -> None:
         written = compared.a.written[first]
         for second in compared.only_b:
             other = compared.b.written[second]
+            names = first in compared.a.names and second in compared.b.names
+            if opposed(first, second) or (names and sorted(written) != sorted(other)):
+                continue  # hypotension is not hypertension, nor Kyle Kylie
             if slip(written, other) or slip(first, second):
                 compared.only_a.remove(first)
                 compared.only_b.remove(second)

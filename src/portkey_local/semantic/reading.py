@@ -27,8 +27,10 @@ _VERB_AFTER = vocabulary(
     f"?how never always {COMMA} {STOP}"
 )
 
+_ONE = (["the"], ["a"], ["an"], ["one"], ["this"], ["that"])
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A question, read.
 
@@ -72,7 +74,7 @@ def read(text: str) -> Reading:
     _Reader(reading, _framed(bare)).run()
     _settle_cost(reading)
     if not reading.asks:
-        reading.asks |= _asked(said[: len(said) - len(bare)], bare[0] if bare else "")
+        reading.asks.update(_asked(said[: len(said) - len(bare)], bare[0] if bare else ""))
     return reading
 
 
@@ -106,13 +108,13 @@ def _asked(wrapper: list[str], first: str) -> set[str]:
 
 
 def _settle_cost(reading: Reading) -> None:
-    """Ask for the cost in "how much does it cost", where the word stands at the end, or far off."""
-    if "amount" not in reading.asks:
+    """Ask for the cost in "how much does it cost" and "what is the fee", wherever the word is."""
+    if reading.asks not in ({"amount"}, {"what"}):
         return
     for _, chunk in reading.chunks:
         if COST in chunk:
             chunk.remove(COST)
-            reading.asks.remove("amount")
+            reading.asks.clear()
             reading.asks.add("cost")
             return
 
@@ -201,6 +203,8 @@ class _Reader:
             self._close()
             self._chunk = (word, [])
             reading.sentences[-1].append(self._chunk)
+        elif word == "just" and self._said[self._at + 1 : self._at + 2] in _ONE:
+            self._count("only")  # just the titles; but not in "I just want"
         elif word in grammar.EMPTY:
             self._asking = self._asking and word not in ("and", "but")
         elif word in grammar.PERSONS:
@@ -218,11 +222,10 @@ class _Reader:
             reading.asks.add(grammar.QUESTIONS.get(word, word.lstrip("?")))
         elif word in grammar.MODALS:
             reading.modals.add(grammar.MODALS[word])
-        elif word in grammar.AUXILIARIES:
-            reading.tenses |= {"past"} if word in grammar.PAST else set()
-            reading.tenses |= {"present"} if word in grammar.PRESENT else set()
-        else:
+        elif word not in grammar.AUXILIARIES:
             return False
+        if word in grammar.TENSES:
+            reading.tenses.add(grammar.TENSES[word])
         self._asking = self._asking or not any(words for _, words in chunks)
         self._close()
         self._helped = word in grammar.HELPERS

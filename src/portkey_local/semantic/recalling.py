@@ -23,6 +23,7 @@ from portkey_local.semantic.model import NoModel, OnnxEmbedder
 from portkey_local.semantic.nearby import Near, NearbyState
 from portkey_local.semantic.requests import Unfit
 from portkey_local.semantic.text import normal
+from portkey_local.semantic.vectors import VectorsState
 
 __all__ = ["Recall", "Recalled", "Sought", "WarmthState"]
 
@@ -30,6 +31,7 @@ LOGGER: Final = logging.getLogger("portkey_local")
 NEIGHBOURS: Final = 5
 PATIENCE: Final = 0.5  # seconds that a call waits for a look
 WARM_UP: Final = 10.0  # seconds from the first look within which calls wait for the model to load
+FEW: Final = 60  # letters, which are too few to be too many tokens
 UNKNOWN: Final = 0.9  # the similarity that is asked of a model nobody has calibrated
 REJECTED: Final = "rejected"
 FAILURES: Final = 3  # in a row, after which a model is left alone
@@ -84,6 +86,7 @@ class WarmthState:
         self._began: float | None = None
         self.warm = False
         self._failures = 0
+        self._failing_since = 0.0
         self._calibration: str | None = None
         self._rest_until = float("-inf")
 
@@ -102,9 +105,15 @@ class WarmthState:
         self.warm, self._failures = True, 0
 
     def failed(self, now: float, error: Exception) -> None:
-        """Note that a look failed, or was too slow; after a few in a row, leave the model alone."""
+        """Note that a look failed, or was too slow; after a few in a row, leave the model alone.
+
+        Looks that are late while others are answered only wait in a crowd.
+        """
+        if self._failures == 0:
+            self._failing_since = now
         self._failures += 1
-        if self._failures >= FAILURES or isinstance(error, NoModel):
+        crowded = isinstance(error, TimeoutError) and now - self._failing_since < PATIENCE
+        if isinstance(error, NoModel) or (self._failures >= FAILURES and not crowded):
             self._rest_until, self._failures = now + REST, 0
 
     def calibration(self, embedder: Embedder) -> str:
@@ -128,6 +137,7 @@ class Recall:
     embedder: Embedder
     nearby: NearbyState
     warmth: WarmthState = field(default_factory=WarmthState)
+    vectors: VectorsState = field(default_factory=VectorsState)
 
     def scope(self, rest: bytes) -> bytes:
         """Return the scope of a request by the digest of its `rest`: each model has its own.
@@ -142,7 +152,7 @@ class Recall:
         scope = self.scope(sought.scope)
         if sought.gone:
             self.nearby.forget(scope, sought.gone)
-        tokens = self.embedder.tokens(sought.text)
+        tokens = self.tokens(sought.text)
         reason = unfit(sought.text, tokens=tokens, window=self.embedder.window)
         if reason is not None:
             return Unfit(reason)
@@ -158,9 +168,18 @@ class Recall:
         known = threshold(self.warmth.calibration(self.embedder), sought.profile)
         return (UNKNOWN, False) if known is None else (known, True)
 
+    def tokens(self, text: str) -> int:
+        """Return how many tokens a text has, or of a short one how many at most."""
+        short = len(text) < FEW and text.isascii()  # a token has a letter, and two stand around
+        return len(text) + 2 if short else self.embedder.tokens(text)
+
     def vector(self, text: str) -> bytes:
         """Return the vector of a text; the first one loads everything that a look needs."""
-        vector = self.embedder.embed(normal(text))
+        words = normal(text)
+        vector = self.vectors.get(words)
+        if vector is None:
+            vector = self.embedder.embed(words)
+            self.vectors.put(words, vector)
         if not self.warmth.warm:
             self.nearby.rehearse(vector)
             decide(text, [Candidate(text, 1.0)], "balanced", 0.0, tokens=1)
@@ -169,7 +188,7 @@ class Recall:
 
     def fit(self, text: str) -> bool:
         """Whether a text is not to be left alone."""
-        tokens = self.embedder.tokens(text)
+        tokens = self.tokens(text)
         return unfit(text, tokens=tokens, window=self.embedder.window) is None
 
     def learned(self, text: str) -> bytes | None:

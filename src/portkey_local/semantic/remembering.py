@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from portkey_local.semantic.evidence import EvidenceState
 from portkey_local.semantic.forking import survive
@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # what is heavy is loaded when a cache is semantic
     from portkey_local.semantic.recalling import Recall
 
 __all__ = ["RecallsState"]
+
+HALVED: Final = 4_096  # vectors of a scope from which reading them from memory takes a while
 
 
 class RecallsState:
@@ -75,4 +77,4 @@ class RecallsState:
 def _neighbours(dimensions: int) -> Neighbours:
     from portkey_local.semantic.index import FaissNeighbours
 
-    return FaissNeighbours(dimensions)
+    return FaissNeighbours(dimensions, half_precision_from=HALVED)

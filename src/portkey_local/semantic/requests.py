@@ -17,6 +17,9 @@ __all__ = ["CHAT", "Unfit", "Worded", "answer_text", "plain_answer", "unfit_fiel
 
 CHAT: Final = "/chat/completions"
 TOOLS: Final = ("tools", "functions", "web_search_options")
+FINISHED: Final = frozenset(  # as OpenAI says it, and vendors in words of their own
+    {"complete", "end_turn", "eos", "eos_token", "stop", "stop_sequence"}
+)
 PLAIN_PART: Final = frozenset({"type", "text"})
 
 
@@ -88,10 +91,10 @@ def plain_answer(datas: Sequence[Any]) -> bool:
     `datas` are its JSON, or that of the events of its stream.
     """
     choices = [choice for data in datas if data is not DONE for choice in _choices(data)]
-    reasons = {choice.get("finish_reason") for choice in choices}
+    reasons = {str(choice.get("finish_reason") or "").lower() for choice in choices} - {""}
     said = [choice.get("message") or choice.get("delta") or {} for choice in choices]
     calls = any(each.get("tool_calls") or each.get("function_call") for each in said)
-    return "stop" in reasons and not reasons - {"stop", None} and not calls
+    return bool(reasons) and reasons <= FINISHED and not calls
 
 
 def _choices(data: Any) -> list[Mapping[str, Any]]:

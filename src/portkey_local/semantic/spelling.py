@@ -12,7 +12,9 @@ __all__ = ["known", "slip"]
 
 def known(word: str) -> bool:
     """Tell whether a word in lower case is an English word, or a name common in English."""
-    return stem(word) in _stems()
+    words = _words()
+    base = stem(word)
+    return word in words or base in words or base + "e" in words
 
 
 def slip(first: str, second: str) -> bool:
@@ -59,8 +61,6 @@ def _edits(first: str, second: str, most: int) -> int:
 
 
 @lru_cache(maxsize=1)
-def _stems() -> frozenset[str]:
+def _words() -> frozenset[str]:
     text = files("portkey_local.semantic.lexicon").joinpath("words.txt").read_text("utf-8")
-    return frozenset(
-        stem.__wrapped__(line) for line in text.splitlines() if line and line[0] != "#"
-    )
+    return frozenset(text.rpartition("#\n")[2].split())

@@ -51,7 +51,8 @@ _WHOLE: Final = vocabulary(
     "always news species series lens gas bus plus during nothing something anything everything "
     "morning evening wedding ceiling need feed seed speed breed hundred indeed exceed proceed "
     "succeed thing king ring sing spring string bring red bed perhaps physics mathematics "
-    "economics politics christmas whereas business address access process wireless"
+    "economics politics christmas whereas business canvas atlas alias bias texas kansas chaos "
+    "cosmos address access process wireless"
 )
 _VOWEL: Final = re.compile("[aeiouy]")
 
@@ -72,7 +73,7 @@ def _singular(word: str) -> str:
         return word
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
-    if word.endswith(("sses", "xes", "ches", "shes", "zzes")):
+    if word[:-2] in _WHOLE or word.endswith(("sses", "xes", "ches", "shes", "zzes")):
         return word[:-2]
     return word[:-1]
 

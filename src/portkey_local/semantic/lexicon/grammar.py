@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from portkey_local.semantic.lexicon import vocabulary
+from portkey_local.semantic.stemming import stem
 
 __all__ = [
     "AUXILIARIES",
@@ -13,13 +14,13 @@ __all__ = [
     "FUNCTION",
     "GENERIC",
     "HELPERS",
+    "LINGUISTIC",
     "MODALS",
     "NEGATIONS",
-    "PAST",
     "PERSONS",
     "PREPOSITIONS",
-    "PRESENT",
     "QUESTIONS",
+    "TENSES",
 ]
 
 
@@ -42,13 +43,14 @@ MODALS: Final = _table(
     {"can": "can could may might", "should": "should ought", "must": "must", "will": "will shall"}
 )
 
-PAST: Final = vocabulary("did was were had")
-PRESENT: Final = vocabulary("do does is are am has have will shall")
+TENSES: Final = _table(
+    {"past": "did was were had", "present": "do does is are am has have will shall"}
+)
 
 HELPERS: Final = frozenset(MODALS) | frozenset(("do", "does", "did"))
 """Those that send the verb behind what is spoken of."""
 
-AUXILIARIES: Final = PAST | PRESENT | vocabulary("be been being would done doing")
+AUXILIARIES: Final = frozenset(TENSES) | vocabulary("be been being would done doing")
 
 QUESTIONS: Final = {
     "what": "what", "which": "what", "whats": "what", "how": "how", "when": "when",
@@ -68,7 +70,7 @@ NEGATIONS: Final = {
 
 EMPTY: Final = vocabulary(
     "a an the and but so if that this these those it its itself there here then just please kindly "
-    "um uh er erm hmm hm ah oh eh quite very really actually exactly basically simply also too "
+    "um uh er erm hmm hm ah oh eh quite very really actually exactly basically simply also "
     "already still yet some any such own one's ones oclock etc s"
 )
 
@@ -82,11 +84,29 @@ FUNCTION: Final = (
 )
 """Words that do not count by themselves."""
 
-GENERIC: Final = vocabulary(
-    "get have go stay offer provide available availabl exist happen possible possibl able abl "
-    "allow know see tell want like let try wish look find give show help kind sort type"
+GENERIC: Final = frozenset(
+    map(
+        stem,
+        vocabulary(
+            "get have go stay offer provide available exist happen possible able allow know like "
+            "try look see find tell show help kind sort type away"
+        ),
+    )
 )
 """Verbs and nouns that say little beside the words around them; stems."""
+
+LINGUISTIC: Final = frozenset(
+    map(
+        stem,
+        vocabulary(
+            "plural singular tense spell spelling misspell pronounce pronunciation conjugate "
+            "synonym antonym rhyme translate translation grammar grammatical syllable anagram "
+            "palindrome verb noun adjective word phrase sentence capitalize punctuate paraphrase "
+            "rewrite"
+        ),
+    )
+)
+"""Stems by which a question is known to be about words: then their very forms matter."""
 
 FOREIGN: Final = vocabulary(
     # Spanish and Portuguese

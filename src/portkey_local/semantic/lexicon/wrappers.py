@@ -53,7 +53,7 @@ OPENINGS: Final = _phrases(
     for each in _spelt(f"""
         (hi|hello|hey|hiya|heya|greetings|dear) {_NAMED}
         good (morning|afternoon|evening|day) {_NAMED}
-        (please|kindly|um|uh|er|erm|hmm|hm|well|ok|okay|so|oh|ah|alright|right|yo)
+        (please|kindly|um|uh|er|erm|hmm|hm|ok|okay|so|oh|ah|yo|well ,|right ,|alright ,)
         (sorry|excuse me|pardon me|sorry to bother you|sorry to bother|apologies)
         (thanks|thank you|cheers) (in advance|)
         (a|just a|one|) (quick|small|simple|short|brief) (question|one|query)
@@ -86,7 +86,7 @@ ENDINGS: Final = _phrases(
         (many|kind|best|) (thanks|regards)
         (if you (can|could|would|do not mind)|if possible)
         {_ASKED} (help|help me|tell me|advise|let me know|assist|assist me)
-        (please|) (help|help me|advise|let me know|tell me)
+        (please|,|.) (help|help me|advise|let me know|tell me)
         (any|do you have any) (idea|ideas|clue)
         or not
         i wonder
@@ -154,10 +154,9 @@ FRAMES: Final = _phrases(
             what length of time
             how many (minutes|hours|days|weeks|months|years) (does it take|will it take|until)
         """)),
-        *((each, "?distance") for each in ("how far",)),
+        *((each, "?distance") for each in ("how far", "how far away")),
         *((each, "?rate") for each in ("how often", "how frequently", "how regularly")),
         *((each, "?age") for each in ("how old",)),
-        *((each, "?size") for each in ("how big", "how large", "how tall", "how high", "how deep")),
         ("such as", ""), ("so that", "to"), ("in order to", "to"), ("whether or not", ""),
         ("or not", ""), ("no longer", "not longer"), ("not any more", "not longer"),
         ("need to", "must"), ("needs to", "must"), ("have to", "must"), ("has to", "must"),

@@ -18,6 +18,7 @@ Veto: TypeAlias = Callable[[Comparison], str | None]
 
 ALWAYS: Final[tuple[Veto, ...]] = (
     wording.language,
+    wording.length,
     wording.number,
     wording.negation,
     wording.opposite,
@@ -26,6 +27,7 @@ ALWAYS: Final[tuple[Veto, ...]] = (
 LOOSE: Final[tuple[Veto, ...]] = (
     *ALWAYS,
     wording.quotation,
+    wording.form,
     wording.name,
     order.direction,
     order.order,
@@ -41,7 +43,7 @@ BALANCED: Final[tuple[Veto, ...]] = (
     wording.addition,
 )
 
-STRICT: Final[tuple[Veto, ...]] = (*BALANCED, wording.rewording)
+STRICT: Final[tuple[Veto, ...]] = (*BALANCED, asking.manner, wording.rewording)
 
 LONG: Final[tuple[Veto, ...]] = (*STRICT, order.moved)
 

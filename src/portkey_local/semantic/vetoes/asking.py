@@ -6,12 +6,15 @@ from typing import Final
 
 from portkey_local.semantic.comparison import Comparison
 
-__all__ = ["modality", "person", "question", "tense"]
+__all__ = ["manner", "modality", "person", "question", "tense"]
 
 _SOFT: Final = frozenset(("what", "amount", "count", "whether", "want"))
 _ALIKE: Final = frozenset(
     (("how", "want"), ("want", "how"), ("how", "where"), ("where", "how"))
 )  # how, or where, I do it
+
+_IMPLIED: Final = ({"why"}, {"how"})
+"""What a complaint asks ("my card is declined") and what an order does ("cancel my order")."""
 
 
 def question(compared: Comparison) -> str | None:
@@ -19,7 +22,7 @@ def question(compared: Comparison) -> str | None:
     a, b = compared.a.asks, compared.b.asks
     if a == b:
         return None
-    if not (a and b) and a | b == {"why"}:  # a complaint: my card is declined
+    if not (a and b) and a | b in _IMPLIED:
         return None
     a, b = a - b, b - a
     if a and b:
@@ -27,6 +30,11 @@ def question(compared: Comparison) -> str | None:
         alike = mine and all((x, y) in _ALIKE for x in a for y in b)
         return None if alike else "question"
     return "question" if (a | b) - _SOFT else None
+
+
+def manner(compared: Comparison) -> str | None:
+    """One asks how or why, and the other leaves it to be guessed."""
+    return "question" if (compared.a.asks ^ compared.b.asks) & {"how", "why"} else None
 
 
 def person(compared: Comparison) -> str | None:

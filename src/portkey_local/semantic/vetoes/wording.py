@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from portkey_local.semantic.comparison import Comparison
-from portkey_local.semantic.lexicon.grammar import GENERIC
+from portkey_local.semantic.comparison import MANY, Comparison
+from portkey_local.semantic.lexicon.grammar import FUNCTION, GENERIC, LINGUISTIC
 from portkey_local.semantic.lexicon.meanings import opposed
 from portkey_local.semantic.numerals import is_number
 
 __all__ = [
     "FEW",
     "addition",
+    "form",
     "language",
+    "length",
     "name",
     "negation",
     "number",
@@ -30,6 +32,11 @@ def language(compared: Comparison) -> str | None:
     if compared.a.english and compared.b.english:
         return None
     return None if compared.a.surface == compared.b.surface else "language"
+
+
+def length(compared: Comparison) -> str | None:
+    """One says so much more than the other that it need not be read closely."""
+    return "length" if max(len(compared.only_a), len(compared.only_b)) > MANY else None
 
 
 def number(compared: Comparison) -> str | None:
@@ -51,6 +58,17 @@ def opposite(compared: Comparison) -> str | None:
             if opposed(first, second):
                 return "opposite"
     return None
+
+
+def form(compared: Comparison) -> str | None:
+    """They are about words, and not about the same forms of words: the plural of mouse, of mice."""
+    if LINGUISTIC.isdisjoint(compared.a.content) or LINGUISTIC.isdisjoint(compared.b.content):
+        return None
+    a, b = (
+        sorted(word for word in reading.surface if word not in FUNCTION)
+        for reading in (compared.a, compared.b)
+    )
+    return None if a == b else "form"
 
 
 def quotation(compared: Comparison) -> str | None:
