@@ -117,7 +117,7 @@ def _pair_judges(
     pairs: dict[str, list[questions.Pair]], vectors: Vectors, *, held_out: bool
 ) -> Iterator[tuple[str, Judge]]:
     for data, every in pairs.items():
-        rows = [row for row in every if not held_out or questions.held_out(row.a)]
+        rows = [row for row in every if not held_out or questions.held_out(row.key)]
 
         def judge(
             name: str,

@@ -59,18 +59,24 @@ def _rest(content: list[str], left: Counter[str]) -> list[str]:
 
 def _match_slips(compared: Comparison) -> None:
     for first in list(compared.only_a):
-        written = compared.a.written[first]
         for second in compared.only_b:
-            other = compared.b.written[second]
-            names = first in compared.a.names and second in compared.b.names
-            if opposed(first, second) or (names and sorted(written) != sorted(other)):
-                continue  # hypotension is not hypertension, nor Kyle Kylie
-            if slip(written, other) or slip(first, second):
+            if _means(compared, first, second) and not opposed(first, second):
                 compared.only_a.remove(first)
                 compared.only_b.remove(second)
-                wrong, right = (second, first) if known(written) else (first, second)
+                wrong, right = (second, first)
+                if not known(compared.a.written[first]):
+                    wrong, right = right, wrong
                 compared.meant[wrong] = [right]
                 break
+
+
+def _means(compared: Comparison, first: str, second: str) -> bool:
+    """Tell whether one is the other, mistyped; names must have all their letters."""
+    written, other = compared.a.written[first], compared.b.written[second]
+    if not (slip(written, other) or slip(first, second)):
+        return False
+    names = first in compared.a.names and second in compared.b.names
+    return not names or sorted(written) == sorted(other)  # Kyle is not Kylie
 
 
 def _match_joins(apart: list[str], joined: list[str], meant: dict[str, list[str]]) -> None:

@@ -280,9 +280,11 @@ def opposed(first: str, second: str) -> bool:
     if (first, second) in OPPOSITES:
         return True
     short, long = sorted((first, second), key=len)
-    if len(short) > 2 and any(long == prefix + short for prefix in _PREFIXES):
-        return True
     if short.endswith("ful") and long == short.removesuffix("ful") + "less":
+        return True
+    if first[-3:] != second[-3:]:  # a prefix leaves the end alone
+        return False
+    if len(short) > 2 and any(long == prefix + short for prefix in _PREFIXES):
         return True
     return any(_swaps(first, second, *pair) or _swaps(second, first, *pair) for pair in _SWAPPED)
 

@@ -10,25 +10,27 @@ from typing import Final, TypeAlias
 
 __all__ = ["ENDINGS", "FRAMES", "OPENINGS", "Phrases", "longest"]
 
-Phrases: TypeAlias = dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]
-"""By their first word: phrases, longest first, each with what stands for it."""
+Phrase: TypeAlias = tuple[str, ...]
+
+Phrases: TypeAlias = dict[str, dict[int, dict[Phrase, Phrase]]]
+"""By their first word and their length, longest first: phrases, with what stands for each."""
 
 
 def _phrases(rows: Iterable[tuple[str, str]]) -> Phrases:
     table: Phrases = {}
-    for phrase, meaning in rows:
+    for phrase, meaning in sorted(rows, key=lambda row: -len(row[0].split())):
         found = tuple(phrase.split())
-        table.setdefault(found[0], []).append((found, tuple(meaning.split())))
-    for entries in table.values():
-        entries.sort(key=lambda entry: -len(entry[0]))
+        lengths = table.setdefault(found[0], {})
+        lengths.setdefault(len(found), {}).setdefault(found, tuple(meaning.split()))
     return table
 
 
-def longest(table: Phrases, words: list[str], at: int) -> tuple[int, tuple[str, ...]] | None:
+def longest(table: Phrases, words: list[str], at: int) -> tuple[int, Phrase] | None:
     """Return the length and the meaning of the longest phrase that starts at a place."""
-    for phrase, meaning in table.get(words[at], ()):
-        if tuple(words[at : at + len(phrase)]) == phrase:
-            return len(phrase), meaning
+    for length, phrases in table.get(words[at], {}).items():
+        meaning = phrases.get(tuple(words[at : at + length]))
+        if meaning is not None:
+            return length, meaning
     return None
 
 
