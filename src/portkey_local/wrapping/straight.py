@@ -38,7 +38,7 @@ def straight(kind: Any, library: Any) -> type:
                 raise
             response.request = request
             response.default_encoding = self._default_encoding
-            response.read()
+            _read(response, library)
             response.elapsed = dt.timedelta(seconds=time.perf_counter() - begun)
             if "set-cookie" in response.headers:
                 self.cookies.extract_cookies(response)
@@ -52,6 +52,16 @@ def straight(kind: Any, library: Any) -> type:
 
     Straight.__name__, Straight.__qualname__ = kind.__name__, kind.__qualname__
     return Straight
+
+
+def _read(response: Any, library: Any) -> None:
+    """Read a response; one that came whole has nothing to be decoded or waited for."""
+    if type(response.stream) is library.ByteStream:
+        response._content = b"".join(response.stream)
+        response._num_bytes_downloaded = len(response._content)
+        response.is_closed = response.is_stream_consumed = True
+    else:
+        response.read()
 
 
 def _is_plain(client: Any, request: Any) -> bool:
