@@ -59,7 +59,7 @@ def wrap(
     twin = _with_door(http_client, door)
     if not (through or asynchronous):
         kind: Any = type(twin)
-        twin.__class__ = straight(kind, library)
+        twin.__class__, twin._kept = straight(kind, library), {}
     wrapped: Client = client.copy(  # type: ignore[attr-defined]
         http_client=twin, max_retries=0
     )

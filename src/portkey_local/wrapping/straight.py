@@ -16,17 +16,19 @@ from typing import Any
 __all__ = ["straight"]
 
 
+KEPT = 64  # addresses, and sets of headers
+
+
 @cache
 def straight(kind: Any, library: Any) -> type:
     """Return the class of a synchronous HTTP client whose transport is a door."""
-    log = logging.getLogger(library.__name__)
 
-    class Straight(kind):  # type: ignore[misc]
+    class Straight(Remembering, kind):  # type: ignore[misc]
         """Hands a routed call to the transport at once."""
 
         def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
             """Send a request; a plain one that is routed, the short way."""
-            if stream or options or not self._is_plain(request):
+            if stream or options or not _is_plain(self, request):
                 return super().send(request, stream=stream, **options)
             begun = time.perf_counter()
             try:
@@ -36,12 +38,11 @@ def straight(kind: Any, library: Any) -> type:
                 raise
             response.request = request
             response.default_encoding = self._default_encoding
-            response.read()
+            _read(response, library)
             response.elapsed = dt.timedelta(seconds=time.perf_counter() - begun)
             if "set-cookie" in response.headers:
                 self.cookies.extract_cookies(response)
-            if log.isEnabledFor(logging.INFO):
-                _tell(log, request, response)
+            _tell(logging.getLogger(library.__name__), response)
             if self.follow_redirects and response.has_redirect_location:
                 return super().send(self._build_redirect_request(request, response))
             return response
@@ -49,26 +50,66 @@ def straight(kind: Any, library: Any) -> type:
         def __reduce_ex__(self, protocol: Any) -> Any:
             raise TypeError(f"cannot pickle {kind.__name__!r} object")  # as for its own transports
 
-        def _is_plain(self, request: Any) -> bool:
-            hooks = self._event_hooks
-            return (
-                not (hooks["request"] or hooks["response"] or self.is_closed)
-                and self._auth is None
-                and not request.url.userinfo
-                and self._transport.is_routed(request)
-            )
-
     Straight.__name__, Straight.__qualname__ = kind.__name__, kind.__qualname__
     return Straight
 
 
-def _tell(log: logging.Logger, request: Any, response: Any) -> None:
-    """Log a call in the words of the library."""
-    log.info(
-        'HTTP Request: %s %s "%s %d %s"',
-        request.method,
-        request.url,
-        response.http_version,
-        response.status_code,
-        response.reason_phrase,
+def _read(response: Any, library: Any) -> None:
+    """Read a response; one that came whole has nothing to be decoded or waited for."""
+    if type(response.stream) is library.ByteStream:
+        response._content = b"".join(response.stream)
+        response._num_bytes_downloaded = len(response._content)
+        response.is_closed = response.is_stream_consumed = True
+    else:
+        response.read()
+
+
+def _is_plain(client: Any, request: Any) -> bool:
+    hooks = client._event_hooks
+    return (
+        not (hooks["request"] or hooks["response"] or client.is_closed)
+        and client._auth is None
+        and not request.url.userinfo
+        and client._transport.is_routed(request)
     )
+
+
+class Remembering:
+    """Keeps what an HTTP client makes of an SDK's address and headers: the same, call by call."""
+
+    headers: Any
+    _kept: dict[Any, Any]
+
+    def _merge_headers(self, headers: Any = None) -> Any:
+        if type(headers) is not list:
+            return super()._merge_headers(headers)  # type: ignore[misc]
+        key = (tuple(self.headers.raw), tuple(headers))
+        found = self._kept.get(key)
+        if found is None:
+            found = self._keep(key, super()._merge_headers(headers))  # type: ignore[misc]
+        return type(found)(found)  # a copy, which the request may change
+
+    def _merge_url(self, url: Any) -> Any:
+        if type(url) is not str or "://" not in url:  # it depends on the client's own
+            return super()._merge_url(url)  # type: ignore[misc]
+        found = self._kept.get(url)
+        return found or self._keep(url, super()._merge_url(url))  # type: ignore[misc]
+
+    def _keep(self, key: Any, value: Any) -> Any:
+        if len(self._kept) >= KEPT:
+            self._kept = {}  # threads that add to the old one meanwhile lose nothing but time
+        self._kept[key] = value
+        return value
+
+
+def _tell(log: logging.Logger, response: Any) -> None:
+    """Log a call in the words of the library."""
+    if log.isEnabledFor(logging.INFO):
+        log.info(
+            'HTTP Request: %s %s "%s %d %s"',
+            response.request.method,
+            response.request.url,
+            response.http_version,
+            response.status_code,
+            response.reason_phrase,
+        )
