@@ -184,7 +184,7 @@ class Machine(RuleBasedStateMachine):
 
 
 TestBreaker = Machine.TestCase
-TestBreaker.settings = settings(max_examples=1000, stateful_step_count=30)
+TestBreaker.settings = settings(max_examples=400, stateful_step_count=30)
 
 
 def closed_after(breaker: Breaker, *outcomes: Outcome) -> bool:
