@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from portkey_local.caches.keys import digest
+from portkey_local.compile.conditions import looked_at
 from portkey_local.config import Cache, Config
 from portkey_local.effects import Router
 from portkey_local.model import EMPTY, Target
@@ -57,7 +58,7 @@ def cached(
         digest=digest(told),
         override=below[path].override if node.targets is None else EMPTY,
         forward=tuple(sorted({name for target in below.values() for name in target.forward})),
-        looks=tuple(look(field) for field in sorted(set(_looked_at(node)))),
+        looks=tuple(look(field) for field in sorted(_metadata(node))),
     )
     max_age = MAX_AGE if own is None else own
     stale = NEVER if node.cache is None else _stale(node.cache)
@@ -115,20 +116,6 @@ def _named(check: tuple[str, Callable[..., Any]]) -> list[str]:
     return [name, str(getattr(kind, "__module__", "")), kind.__qualname__]
 
 
-def _looked_at(node: Config) -> Iterator[str]:
+def _metadata(node: Config) -> set[str]:
     """Name the metadata that the conditions in a tree look at."""
-    for condition in (node.strategy.conditions if node.strategy else None) or ():
-        yield from _names(condition.query)
-    for target in node.targets or ():
-        yield from _looked_at(target)
-
-
-def _names(query: Any) -> Iterator[str]:
-    if isinstance(query, Mapping):
-        for name, value in query.items():
-            if name.startswith(METADATA):
-                yield name
-            yield from _names(value)
-    elif isinstance(query, list):
-        for each in query:
-            yield from _names(each)
+    return {name for name in looked_at(node) if name.startswith(METADATA)}
