@@ -129,7 +129,8 @@ def test_how_an_answer_comes_does_not_matter_on_chat():
 
 def test_a_stream_of_another_kind_is_kept_by_itself():
     body = {"model": "m", "messages": []}
-    assert key(body, "/messages", stream=True) != key(body, "/messages")
+    assert key(body, "/messages", stream=True) == key(body, "/messages")
+    assert key(body, "/responses", stream=True) != key(body, "/responses")
 
 
 @pytest.mark.parametrize(

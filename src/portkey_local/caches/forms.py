@@ -1,4 +1,4 @@
-"""A whole answer as a stream, and a stream as a whole answer, for chat and completions.
+"""A whole answer as a stream, and a stream as a whole answer: of chat, completions and Messages.
 
 Ground rules: pure functions on JSON of OpenAI's shapes. Nothing is made up: a stream that told no
 usage becomes an answer without one. None means that it cannot be done, which is a miss.
@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from portkey_local.caches.entries import Entry
-from portkey_local.caches.keys import CONVERTED
+from portkey_local.caches.keys import CHUNKED, MESSAGES
+from portkey_local.caches.messages import message_events, whole_message
 from portkey_local.model import DONE, ServerEvent
 
 __all__ = ["chunks_of", "fitted", "replayed", "whole_of"]
@@ -26,11 +27,11 @@ def fitted(entry: Entry, path: str, *, stream: bool, usage: bool) -> Entry | Non
     """Return an entry in the form asked for: whole, or as a stream with or without usage."""
     data, events, kind = None, None, EVENTS if stream else JSON
     if not stream:
-        data = entry.data if entry.events is None else whole_of(entry.events)
+        data = entry.data if entry.events is None else _whole(entry.events, path)
     elif entry.events is None:
-        events = chunks_of(entry.data, chat=path != "/completions", usage=usage)
+        events = _events(entry.data, path, usage=usage)
     else:
-        as_it_was = path not in CONVERTED or (usage and entry.usage)
+        as_it_was = path not in CHUNKED or (usage and entry.usage)
         events = entry.events if as_it_was else replayed(entry.events, usage=usage)
     if data is None and events is None:
         return None
@@ -38,6 +39,16 @@ def fitted(entry: Entry, path: str, *, stream: bool, usage: bool) -> Entry | Non
     if (entry.events is None) is stream:
         headers = {**headers, "content-type": kind}
     return replace(entry, headers=headers, data=data, events=events)
+
+
+def _whole(events: Sequence[ServerEvent], path: str) -> dict[str, Any] | None:
+    return whole_message(events) if path == MESSAGES else whole_of(events)
+
+
+def _events(data: Any, path: str, *, usage: bool) -> list[ServerEvent] | None:
+    if path == MESSAGES:
+        return message_events(data)
+    return chunks_of(data, chat=path != "/completions", usage=usage)
 
 
 def chunks_of(data: Any, *, chat: bool, usage: bool) -> list[ServerEvent] | None:

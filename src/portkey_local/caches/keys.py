@@ -15,12 +15,24 @@ from typing import Any, Final
 
 from portkey_local.model import Request, Sent
 
-__all__ = ["CONVERTED", "EMBEDDINGS", "cacheable", "canonical", "digest", "key_of", "told_apart"]
+__all__ = [
+    "CHUNKED",
+    "CONVERTED",
+    "EMBEDDINGS",
+    "MESSAGES",
+    "cacheable",
+    "canonical",
+    "digest",
+    "key_of",
+    "told_apart",
+]
 
 VERSION: Final = 1  # of keys and entries; another one finds nothing of what was kept before
 EMBEDDINGS: Final = "/embeddings"
-CONVERTED: Final = frozenset({"/chat/completions", "/completions"})  # a stream is a whole, too
-ENDPOINTS: Final = CONVERTED | {EMBEDDINGS, "/messages", "/moderations", "/responses"}
+MESSAGES: Final = "/messages"
+CHUNKED: Final = frozenset({"/chat/completions", "/completions"})  # whose streams are of chunks
+CONVERTED: Final = CHUNKED | {MESSAGES}  # a stream is a whole, too
+ENDPOINTS: Final = CONVERTED | {EMBEDDINGS, "/moderations", "/responses"}
 SIZE: Final = 32  # bytes of a key
 
 NOT_ASKED: Final = frozenset({"stream", "stream_options"})  # how an answer comes, not which

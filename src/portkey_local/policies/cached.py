@@ -4,9 +4,9 @@ About: stands around the node it is written on, inside that node's input guardra
 its retries, so that what is kept has passed every output guardrail. Kept is only what is good and
 whole: no error, no refusal, no 246 or 446, no stream that was cut or left. What may be kept, and
 what makes two calls the same, is said in `caches.keys`; a plain answer also serves a call for a
-stream, and a stream one for a plain answer, on chat and completions. Identical calls that are in
-flight at the same time share one: the first one leads, and when it fails or is cancelled the next
-one does. Embeddings are kept input by input (`cached_inputs`).
+stream, and a stream one for a plain answer, on chat, completions and messages. Identical calls
+that are in flight at the same time share one: the first one leads, and when it fails or is
+cancelled the next one does. Embeddings are kept input by input (`cached_inputs`).
 
 A cache that fails is an event and a miss.
 

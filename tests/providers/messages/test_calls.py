@@ -7,7 +7,9 @@ from typing import Any
 
 import anthropic
 import httpx2
+import pydantic
 import pytest
+from tests.providers.anthropic.replies import streamed
 from tests.providers.messages.doors import async_door, call, chunk, completion, door, sse
 
 from portkey_local import AsyncPortkey
@@ -171,7 +173,7 @@ def test_what_the_other_vendor_is_sent(provider):
     }  # fmt: skip
     assert said["messages"][4]["content"] == "Error: no such city"
     assert {name: said[name] for name in said.keys() - {"messages", "tools"}} == {
-        "model": "gpt-5-mini", "max_completion_tokens": 200, "stop": ["END"], "user": "u1",
+        "model": "gpt-5-mini", "max_completion_tokens": 200, "user": "u1",
         "tool_choice": "required", "parallel_tool_calls": False, "reasoning_effort": "high",
     }  # fmt: skip
 
@@ -204,6 +206,34 @@ def test_who_speaks_messages_gets_the_request_untouched(provider):
     assert request.path == "/messages"
     assert request.json == {**ASK, "tools": [TOOL], "top_k": 3}
     assert request.headers["x-api-key"] == KEY
+
+
+def test_beta_features_of_the_caller_and_of_the_target_go_along(provider):
+    provider.reset({"claude": [Step(json=MESSAGE)]})
+    with door(claude(provider, anthropic_beta="one-2026-01-01")) as client:
+        client.beta.messages.create(**ASK, betas=["two-2026-01-01"])
+    [request] = provider.received
+    assert request.headers["anthropic-beta"] == "one-2026-01-01,two-2026-01-01"
+    provider.reset({"other": [chat("hi")]})
+    with door(other(provider)) as client:
+        message = client.beta.messages.create(**ASK, betas=["two-2026-01-01"])
+    assert message.content[0].type == "text"
+    [request] = provider.received
+    assert (request.path, request.query) == ("/chat/completions", "")
+    assert "anthropic-beta" not in request.headers
+
+
+def test_an_answer_of_a_schema_is_parsed(provider):
+    class Weather(pydantic.BaseModel):
+        city: str
+        celsius: int
+
+    provider.reset({"other": [chat('{"city": "Oslo", "celsius": -3}')]})
+    with door(other(provider)) as client:
+        message = client.messages.parse(**ASK, output_format=Weather)
+    assert message.parsed_output == Weather(city="Oslo", celsius=-3)
+    form = provider.received[0].json["response_format"]["json_schema"]
+    assert (form["strict"], set(form["schema"]["properties"])) == (True, {"city", "celsius"})
 
 
 def test_anthropic_is_not_sent_the_blocks_that_only_we_can_read(provider):
@@ -378,6 +408,27 @@ def test_answers_are_kept(provider, stream):
             else:
                 seen.append([client.messages.create(**ASK).to_dict()])
     assert seen[0] == seen[1]
+    assert len(provider.received) == 1
+
+
+@pytest.mark.parametrize("stream_first", [False, True])
+@pytest.mark.parametrize("native", [False, True])
+def test_a_kept_answer_serves_either_form(provider, stream_first, native):
+    """Of Anthropic's own as of others'; a replayed stream has the names of its events."""
+    stream = Step(body=streamed(MESSAGE), content_type="text/event-stream")
+    native_step = stream if stream_first else Step(json=MESSAGE)
+    step = sse(chunk({"content": "hello"}, "stop")) if stream_first else chat("hello")
+    provider.reset({"claude": [native_step], "other": [step]})
+    config = (claude if native else other)(provider, cache={"mode": "simple"})
+    texts = []
+    with door(config) as client:
+        for streams in (stream_first, not stream_first):
+            if streams:
+                with client.messages.stream(**ASK) as told:
+                    texts.append(told.get_final_text())
+            else:
+                texts.append(client.messages.create(**ASK).content[0].to_dict()["text"])
+    assert texts == ["hello", "hello"]
     assert len(provider.received) == 1
 
 

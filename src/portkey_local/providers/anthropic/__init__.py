@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from portkey_local.model import EventReader, Request, Target
+from portkey_local.model import EventReader, Failure, Packet, Request, Target
 from portkey_local.providers.anthropic.answer import completion
 from portkey_local.providers.anthropic.errors import rate_limits, told_error
 from portkey_local.providers.anthropic.request import message_request
 from portkey_local.providers.anthropic.stream import MessageStream
 from portkey_local.providers.languages import Settings, Spoken, WrongSetting
+from portkey_local.providers.messages.front import is_messages
 from portkey_local.providers.native import (
     NativeCodec,
 )
@@ -29,6 +30,7 @@ from portkey_local.providers.vendor import (
 
 __all__ = ["MessageStream", "Messages", "completion", "message_request", "speak"]
 
+BETA: Final = "anthropic-beta"
 VERSION: Final = "2023-06-01"
 
 
@@ -38,7 +40,7 @@ def speak(settings: Settings) -> Spoken:
         raise WrongSetting("custom_host", f"{settings.provider!r} needs its URL")
     headers = {"anthropic-version": settings.get("anthropic_version") or VERSION}
     if beta := settings.get("anthropic_beta"):
-        headers["anthropic-beta"] = beta
+        headers[BETA] = beta
     return Spoken(CODEC, settings.url, headers)
 
 
@@ -87,6 +89,16 @@ class Messages:
 
 class MessagesCodec(NativeCodec):
     """Speaks Messages: what is said in it goes out as it is."""
+
+    def encode(self, target: Target, request: Request) -> Packet | Failure:
+        """Return the HTTP message for `request`; the caller's beta features stay beside the
+        target's in a request of his own words.
+        """
+        packet = super().encode(target, request)
+        asked, told = request.headers.get(BETA), target.headers.get(BETA)
+        if isinstance(packet, Packet) and asked and told and is_messages(request.path):
+            packet.headers = {**packet.headers, BETA: f"{told},{asked}"}
+        return packet
 
     def speaks_messages(self, target: Target, request: Request) -> bool:
         """Say that every Messages request is understood here."""

@@ -110,7 +110,8 @@ class MessagesDoor:
         """
         failure = self.inner.judge_first(target, answer, event)
         data = event.data
-        if failure is None or not isinstance(data, Mapping) or data.get("type") != "error":
+        told = isinstance(data, Mapping) and data.get("type") == "error"
+        if failure is None or self._speaks is None or not told:
             return failure
         from portkey_local.providers.messages.errors import status_of
 

@@ -10,8 +10,10 @@ from portkey_local.providers.completion import ANTHROPIC, BEDROCK
 
 __all__ = ["Host"]
 
-# Models that refuse no `reasoning_effort`; a host that serves others answers it with a 400.
-REASONERS: Final = re.compile(r"(?:^|[/.:])(?:o[1-9]|gpt-(?:[5-9]|oss))(?![0-9])")
+# OpenAI's models that reason: they take an effort, the newer limit of tokens, and neither sampling
+# nor stops. What the others are asked of this they answer with a 400.
+REASONERS: Final = re.compile(r"(?:^|[/.:])(?:o[1-9](?![0-9])|gpt-[5-9](?![0-9])(?!.*-chat))")
+OPEN_REASONERS: Final = re.compile(r"gpt-oss")  # which take an effort, and all the rest
 CLAUDE: Final = re.compile(r"claude|anthropic")
 CLOSED: Final = frozenset({"mistral-ai"})  # it answers fields that are not its own with a 422
 TELLS_FAILURES: Final = frozenset({"bedrock"})
@@ -32,21 +34,28 @@ class Host:
 
     @property
     def limit(self) -> str:
-        """What the limit of an answer's tokens is called: OpenAI's reasoning models, wherever they
-        are served, refuse the older name, and many other hosts know no other.
-        """
-        newer = self.own or (self.open and REASONERS.search(self.model.lower()) is not None)
+        """What the limit of an answer's tokens is called: many hosts know the older name only."""
+        newer = self.own or self.samples_not
         return "max_completion_tokens" if newer and not self.vendor else "max_tokens"
 
     @property
     def reasons(self) -> bool:
         """Whether an effort can be asked for."""
-        return self.vendor or REASONERS.search(self.model.lower()) is not None
+        return self.vendor or self.samples_not or OPEN_REASONERS.search(self._name) is not None
+
+    @property
+    def samples_not(self) -> bool:
+        """Whether the model refuses a temperature, `top_p` and stop sequences."""
+        return not self.vendor and REASONERS.search(self._name) is not None
+
+    @property
+    def _name(self) -> str:
+        return self.model.lower()
 
     @property
     def claude(self) -> bool:
         """Whether the model is Anthropic's."""
-        return CLAUDE.search(self.model.lower()) is not None
+        return CLAUDE.search(self._name) is not None
 
     @property
     def takes_thinking(self) -> bool:

@@ -33,8 +33,6 @@ CHATS: Final = (  # parameters of OpenAI's chat, which pass
     "seed",
     "stop",
     "store",
-    "temperature",
-    "top_p",
     "user",
     "verbosity",
     "web_search_options",
@@ -43,13 +41,14 @@ READ: Final = frozenset(CHATS).union(
     {
         "cache_control", "max_tokens", "messages", "metadata", "model", "output_config",
         "output_format", "service_tier", "stop_sequences", "stream", "system", "thinking",
-        "tool_choice", "tools", "top_k",
+        "temperature", "tool_choice", "tools", "top_k", "top_p",
     }
 )  # fmt: skip
 # From how many tokens of thinking on it is which effort: the budgets that each gets at Anthropic.
 EFFORTS: Final = ((12_000, "high"), (4_000, "medium"), (0, "low"))
 BEYOND_HIGH: Final = frozenset({"xhigh", "max"})  # which few of OpenAI's models take
 THINKING: Final = frozenset({"adaptive", "between_tools", "enabled"})
+SAMPLING: Final = ("temperature", "top_p")
 USAGE: Final = {"include_usage": True}
 MOST_STOPS: Final = 4  # of OpenAI's
 LONGEST_USER: Final = 64  # characters, of OpenAI's
@@ -66,6 +65,7 @@ def chat_request(body: Mapping[str, Any], host: Host) -> tuple[dict[str, Any], t
     if body.get("max_tokens") is not None:
         made[host.limit] = body["max_tokens"]
     made |= {name: body[name] for name in CHATS if body.get(name) is not None}
+    made |= _sampling(body, host, dropped)
     made |= tools.fields
     made |= form
     made |= _stops(body, host, dropped)
@@ -101,9 +101,20 @@ def asks_thoughts(body: Mapping[str, Any]) -> bool:
     return isinstance(kind, str) and kind in THINKING and told.get("display") != "omitted"
 
 
+def _sampling(body: Mapping[str, Any], host: Host, dropped: list[str]) -> dict[str, Any]:
+    told = {name: body[name] for name in SAMPLING if body.get(name) is not None}
+    if not host.samples_not:
+        return told
+    dropped += (name for name, value in told.items() if value != 1)  # which is what happens anyhow
+    return {}
+
+
 def _stops(body: Mapping[str, Any], host: Host, dropped: list[str]) -> dict[str, Any]:
     stops = body.get("stop_sequences")
     if not stops:
+        return {}
+    if host.samples_not:
+        dropped.append("stop_sequences")
         return {}
     if not host.vendor and isinstance(stops, list) and len(stops) > MOST_STOPS:
         dropped.append("stop_sequences")
