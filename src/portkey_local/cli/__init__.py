@@ -1,4 +1,4 @@
-"""The command line: a demonstration, a look at configs, the vault, the providers, one question.
+"""The command line: a demonstration, a look at configs, the vault, one question, a server.
 
 Ground rules: adding a command is one function and one line here. Heavy libraries are loaded by the
 command that needs them, so that `--help` is quick.
@@ -16,6 +16,7 @@ from portkey_local.cli.configs import app as configs
 from portkey_local.cli.keys import app as keys
 from portkey_local.cli.providers import providers
 from portkey_local.cli.routes import check, explain
+from portkey_local.cli.serving import serve
 
 __all__ = ["app", "main"]
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, check, explain, providers, ask):
+for command in (demo, check, explain, providers, ask, serve):
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(configs, name="configs")
