@@ -338,6 +338,13 @@ def test_where_it_does_not_listen() -> None:
         bind(Settings(port=taken.getsockname()[1]))
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_it_answers_without_nagles_delay(host: str) -> None:
+    """asyncio turns the delay off for sockets whose protocol is said to be TCP."""
+    with bind(Settings(host, port=0)) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
 def test_an_exact_hit_over_http(provider: Loopback) -> None:
     provider.reset({"only": [chat("kept")]})
     made = service(target(provider, "only", cache={"mode": "simple"}))

@@ -38,6 +38,7 @@ def serve(  # noqa: PLR0913, PLR0917 - what the command line has
 ) -> None:
     """Serve the router on this machine, by the gateway's HTTP interface."""
     with plainly():
+        from portkey_local.report.findings import noted_warnings
         from portkey_local.serving import Guard, Settings, serve as run, service
         from portkey_local.serving.running import bind, missing
 
@@ -46,13 +47,16 @@ def serve(  # noqa: PLR0913, PLR0917 - what the command line has
             raise typer.Exit(1)
         settings = Settings(host, port, allow_remote, grace)
         given: dict[str, Any] = {"cache_dir": cache_dir, "event_log": event_log}
-        made = service(
-            config,
-            guard=Guard(allow_remote, tuple(allow_origin or ())),
-            max_body=max_body * MEGABYTE,
-            log=_nothing if quiet else _line,
-            **{name: value for name, value in given.items() if value is not None},
-        )
+        with noted_warnings() as remarks:
+            made = service(
+                config,
+                guard=Guard(allow_remote, tuple(allow_origin or ())),
+                max_body=max_body * MEGABYTE,
+                log=_nothing if quiet else _line,
+                **{name: value for name, value in given.items() if value is not None},
+            )
+        for path, message in remarks:
+            say("warning", f"{path}: {message}")
         with bind(settings) as listener:
             if allow_remote:
                 say(

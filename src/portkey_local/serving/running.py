@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib.util
 import logging
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -51,9 +52,23 @@ def bind(settings: Settings) -> socket.socket:
         )
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        return _listening(family, address)
     except OSError as error:
         raise ConfigError(*_why_not(error, host, port)) from None
+
+
+def _listening(family: socket.AddressFamily, address: Any) -> socket.socket:
+    """Return a listener that names its protocol: asyncio sends without delay on no other."""
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # elsewhere it would let two programs listen
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _why_not(error: OSError, host: str, port: int) -> tuple[str, str]:
