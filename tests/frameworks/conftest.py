@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+
+import pytest
 
 PACKAGES = {  # by the name of their page
     "google-adk": "google-adk",
@@ -27,3 +32,14 @@ def pytest_report_header() -> list[str]:
     """Name what is tested."""
     found = [f"{name} {number}" for name in PACKAGES.values() if (number := version_of(name))]
     return [f"frameworks: {', '.join(found) or 'none is installed; `nox -s frameworks` has all'}"]
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """Let the collector find what a test leaves open here, and not in somebody else's.
+
+    Frameworks make event loops and leave them, and a script closes no client.
+    """
+    yield
+    asyncio.set_event_loop(None)
+    gc.collect()

@@ -5,7 +5,6 @@ Every page goes through its sections twice: with all providers up, and with the 
 
 from __future__ import annotations
 
-import gc
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,16 +58,6 @@ def model(provider: Loopback, monkeypatch: pytest.MonkeyPatch) -> Iterator[Model
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     with on_loopback(provider, monkeypatch):
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
-    """Let the collector find what a page leaves open here, and not in somebody else's test.
-
-    Pages run each question on an event loop of its own, as scripts do, and close no client.
-    """
-    yield
-    gc.collect()
 
 
 def sections(page: str) -> dict[str, str]:

@@ -164,6 +164,26 @@ def test_a_stream_that_breaks_says_so_and_does_not_end(url: str, provider: Loopb
     assert b"[DONE]" not in b"".join(texts)
 
 
+def test_a_broken_stream_in_anthropics_words(url: str, provider: Loopback) -> None:
+    provider.reset({"first": [Step(fault=Fault.CUT_CHUNKED)]})
+    with anthropic.Anthropic(base_url=url, api_key="any", max_retries=0) as client:
+        stream = client.messages.create(model="m", max_tokens=9, messages=HELLO, stream=True)
+        events: list[Any] = []
+        with pytest.raises(anthropic.APIStatusError, match="connection broke"):
+            events.extend(stream)
+    assert "message_stop" not in [event.type for event in events]
+
+
+def test_a_broken_stream_of_responses(url: str, provider: Loopback) -> None:
+    delta = {"type": "response.output_text.delta", "delta": "a", "sequence_number": 1}
+    events = [f"event: {delta['type']}\ndata: {json.dumps(delta)}\n\n".encode()] * 4
+    provider.reset({"first": [Step(events=events, fault=Fault.CLEAN_CUT)]})
+    with sdk(url) as client:
+        stream = client.responses.create(model="m", input="Hello!", stream=True)
+        with pytest.raises(openai.APIError, match="terminal event"):
+            list(stream)
+
+
 def test_the_first_event_does_not_wait_for_the_second(url: str, provider: Loopback) -> None:
     provider.reset({"first": [Step(fault=Fault.STALL_STREAM)]})
     body = {**ASK, "stream": True}
@@ -182,6 +202,7 @@ def test_who_leaves_before_the_answer_ends_the_call(
         httpx.post(f"{url}/v1/chat/completions", json=ASK, timeout=0.3)
     assert provider.wait_closed()
     assert [received.target for received in provider.received] == ["first"]
+    assert [(each.status, each.note) for each in served] == [(None, "the caller left")]
 
 
 def test_two_hundred_streams_at_a_time(provider: Loopback) -> None:

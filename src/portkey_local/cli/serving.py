@@ -78,7 +78,7 @@ def _hello(address: Any, config: str | None) -> None:
 
 
 def _line(served: Served) -> None:
-    status = "left" if served.status is None else str(served.status)
+    status = "-" if served.status is None else str(served.status)
     words = [served.method, served.path, status, f"{served.seconds:.3f} s", served.target]
     if served.note:
         words.append(f"({served.note})")

@@ -46,6 +46,7 @@ HOP: Final = frozenset(  # of a message between two hosts; not the caller's to a
 )
 OF_THE_CALLER: Final = HOP | {"origin", "referer"}
 OF_THE_PROVIDER: Final = HOP | {"alt-svc", "date", "server", "strict-transport-security"}
+LEFT: Final = "the caller left"
 BROKEN: Final = "stream_interrupted"
 
 
@@ -79,12 +80,14 @@ class _SendingState:
     status: int | None = None
     target: str = ""
     note: str = ""
+    ended: bool = False
 
     async def head(self, status: int, headers: Any) -> None:
         self.status = status
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def body(self, data: bytes, *, more: bool) -> None:
+        self.ended = not more
         await self.send({"type": "http.response.body", "body": data, "more_body": more})
 
     async def fail(self, status: int, message: str) -> None:
@@ -113,13 +116,13 @@ class Calls:
         try:
             message = await self._message(scope, receive)
             async with anyio.create_task_group() as group:
-                group.start_soon(_until_gone, receive, group.cancel_scope)
+                group.start_soon(_until_gone, receive, state, group.cancel_scope)
                 await self._answer(message, state)
                 group.cancel_scope.cancel()
         except Refused as refused:
             await state.fail(refused.status, str(refused))
         except _LeftError:
-            return
+            state.note = LEFT
         finally:
             seconds = time.monotonic() - begun
             path = scope["path"]
@@ -200,9 +203,11 @@ async def _whole(receive: Receive, limit: int, announced: bytes | None) -> bytes
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+async def _until_gone(receive: Receive, state: _SendingState, scope: anyio.CancelScope) -> None:
     while (await receive())["type"] != "http.disconnect":
         continue
+    if not state.ended:
+        state.note = LEFT
     scope.cancel()
 
 

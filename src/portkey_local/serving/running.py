@@ -23,6 +23,7 @@ __all__ = ["NEEDED", "Settings", "bind", "missing", "serve"]
 NEEDED: Final = ("starlette", "uvicorn")
 BACKLOG: Final = 1024
 HEAD_LIMIT: Final = 2**20  # bytes of a request's headers; a config may be among them
+KEEP_ALIVE: Final = 75  # seconds; longer than clients keep theirs, who might meet a closed one
 UVICORN: Final = "uvicorn.error"  # the name it logs by, whatever it has to say
 
 
@@ -115,6 +116,7 @@ def serve(
         lifespan="on",
         log_config=None,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=settings.grace,  # type: ignore[arg-type]  # any number will do
         ws="none",
     )
