@@ -34,9 +34,9 @@ def pytest_report_header() -> list[str]:
     return [f"frameworks: {', '.join(found) or 'none is installed; `nox -s frameworks` has all'}"]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _collected() -> Iterator[None]:
-    """Let the collector find what a test leaves open here, and not in somebody else's.
+    """Let the collector find what these tests leave open here, and not in somebody else's.
 
     Frameworks make event loops and leave them, and a script closes no client.
     """

@@ -34,7 +34,10 @@ def _first_down(provider: Loopback, monkeypatch: pytest.MonkeyPatch) -> Iterator
     provider.reset(model)
     with on_loopback(provider, monkeypatch):
         yield
-    assert [received.target for received in provider.received] == ["openai", "groq"]
+
+
+def fell_over(provider: Loopback) -> bool:
+    return [received.target for received in provider.received] == ["openai", "groq"]
 
 
 def llamaindex(client: openai.OpenAI, _: openai.AsyncOpenAI) -> str:
@@ -79,14 +82,15 @@ def agents(_: openai.OpenAI, client: openai.AsyncOpenAI) -> str:
 
 
 @pytest.mark.parametrize("ask", [llamaindex, instructor, strands, pydantic_ai, agents])
-def test_a_wrapped_client(ask: Callable[..., str]) -> None:
+def test_a_wrapped_client(ask: Callable[..., str], provider: Loopback) -> None:
     """A client of the user's own is the first target, and groq the second."""
     client, asynchronous = wrap(openai.OpenAI(), CONFIG), wrap(openai.AsyncOpenAI(), CONFIG)
     assert ask(client, asynchronous) == HELLO
+    assert fell_over(provider)
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_langchain_over_a_transport(asynchronous: bool) -> None:
+def test_langchain_over_a_transport(asynchronous: bool, provider: Loopback) -> None:
     chat_openai = pytest.importorskip("langchain_openai").ChatOpenAI
     model = chat_openai(
         model="m",
@@ -99,11 +103,13 @@ def test_langchain_over_a_transport(asynchronous: bool) -> None:
         return "".join([chunk.text async for chunk in model.astream("Hello!")])
 
     assert (asyncio.run(stream()) if asynchronous else model.invoke("Hello!").text) == HELLO
+    assert fell_over(provider)
 
 
-def test_a_framework_that_takes_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_framework_that_takes_a_url(provider: Loopback) -> None:
     chat_openai = pytest.importorskip("langchain_openai").ChatOpenAI
     targets = [{"provider": "openai"}, CONFIG["targets"][1]]
     with running(service({**CONFIG, "targets": targets}).app) as url:
         model = chat_openai(model="m", base_url=f"{url}/v1", api_key="any", max_retries=0)
         assert model.invoke("Hello!").text == HELLO
+    assert fell_over(provider)

@@ -20,6 +20,8 @@ from portkey_local.testing import Loopback
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "frameworks"
 FIRST, SECOND = "openai", "groq"
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the frameworks, which are not ours to mend
+
 
 def plain(told: dict[str, Any]) -> None:
     assert told["answer"] == "Hello from here"
@@ -72,7 +74,6 @@ def sections(page: str) -> dict[str, str]:
     return {title: "\n".join(block) for title, block in zip(titles, blocks, strict=True) if block}
 
 
-@pytest.mark.filterwarnings("ignore")  # of the frameworks, which are not ours to mend
 @pytest.mark.parametrize("down", [False, True], ids=["first", "failover"])
 @pytest.mark.parametrize("page", PACKAGES)
 def test_page(page: str, down: bool, model: Model, provider: Loopback) -> None:
