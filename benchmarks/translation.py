@@ -16,9 +16,12 @@ from benchmarks.run import Run
 from benchmarks.server import COMPLETION
 from portkey_local.compile import compile_config
 from portkey_local.model import Answer, Packet, Reply, Request, Target
+from portkey_local.providers.anthropic import message_request
 
 ENCODE: Final = 150e-6  # seconds
 DECODE: Final = 60e-6
+CHAT: Final = "/chat/completions"
+MESSAGES: Final = "/messages"  # from Anthropic's words to OpenAI's, and back
 PLAIN: Final = "openai (no translation)"
 WALL: Final = 1_790_000_000.0
 MODELS: Final[Mapping[str, str]] = {
@@ -143,6 +146,17 @@ def measure(run: Run) -> None:
         names = {vendor: f"{what}, {vendor}" for vendor in MODELS}
         contenders = {name: _round(call, count, name, names) for name, call in calls.items()}
         run.compare(f"translation, {what}", comparisons, contenders, run.rounds(12))
+    for what, messages, chat, goal in (
+        ("encode", _encode("openai", MESSAGES), encoding[PLAIN], ENCODE),
+        ("decode", _decode("openai", MESSAGES), decoding[PLAIN], DECODE),
+    ):
+        name = f"{what}, {MESSAGES}"
+        comparison = Comparison(name, MESSAGES, PLAIN, goal=goal, absolute=True, note=NOTE)
+        calls = {PLAIN: chat, MESSAGES: messages}
+        contenders = {
+            each: _round(call, count, each, {MESSAGES: name}) for each, call in calls.items()
+        }
+        run.compare(f"translation, {name}", [comparison], contenders, run.rounds(12))
 
 
 NOTE: Final = "20 messages, 4 tools; an answer of a text and a tool call; no socket"
@@ -162,20 +176,20 @@ def _target(vendor: str) -> Target:
     return compile_config(config).targets[0]
 
 
-def _request(vendor: str) -> Request:
+def _request(vendor: str, path: str) -> Request:
     body = {**conversation(), "model": MODELS.get(vendor, "gpt-4o-mini")}
-    return Request("POST", "/chat/completions", body)
+    return Request("POST", path, message_request(body)[0] if path == MESSAGES else body)
 
 
-def _encode(vendor: str) -> Callable[[], object]:
-    target, request = _target(vendor), _request(vendor)
+def _encode(vendor: str, path: str = CHAT) -> Callable[[], object]:
+    target, request = _target(vendor), _request(vendor, path)
     made = target.codec.encode(target, request)
     assert isinstance(made, Packet), made
     return lambda: target.codec.encode(target, request)
 
 
-def _decode(vendor: str) -> Callable[[], object]:
-    target, request = _target(vendor), _request(vendor)
+def _decode(vendor: str, path: str = CHAT) -> Callable[[], object]:
+    target, request = _target(vendor), _request(vendor, path)
     answer = Answer(200, {"content-type": "application/json"}, json.dumps(ANSWERS[vendor]).encode())
     made = target.codec.decode(target, request, answer, WALL)
     assert isinstance(made, Reply), made

@@ -6,7 +6,7 @@ import copy
 import importlib
 import pickle
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from typing import Any
 
 import anthropic
@@ -15,7 +15,6 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-import portkey_local
 from portkey_local import ConfigError, Portkey, wrap
 from portkey_local.testing import Fault, Loopback, Received, Step, chat, error
 
@@ -321,54 +320,6 @@ def test_self_is_refused_where_there_is_no_client() -> None:
     config = {"strategy": {"mode": "fallback"}, "targets": [{"provider": "self"}]}
     with pytest.raises(ConfigError, match=r"targets\[0\]\.provider: 'self' is the client given"):
         Portkey(config=config)
-
-
-def test_instrumentation_of_its_http_client_goes_on(provider: Loopback) -> None:
-    """Hooks, a transport of the user's, and one that was patched on a client of the SDK's own."""
-    seen: list[str] = []
-
-    class Counting(HTTP.HTTPTransport):  # type: ignore[misc, name-defined]
-        def handle_request(self, request: Any) -> Any:
-            seen.append(f"transport {request.url.path}")
-            return super().handle_request(request)
-
-    hooks = {"request": [lambda request: seen.append(f"hook {request.url.path}")]}
-    with ExitStack() as stack:
-        own = stack.enter_context(HTTP.Client(transport=Counting(), event_hooks=hooks))
-        home = provider.target("home")
-        bare = openai.OpenAI(api_key=KEY, base_url=home, http_client=own, max_retries=0)
-        client = stack.enter_context(wrap(bare, fallback(provider)))
-        provider.reset({"home": [error(500), Step()]})
-        client.chat.completions.create(**ASK)
-        client.models.list()
-        with pytest.raises(ConfigError, match="HTTP client of its own"):
-            wrap(bare, connections=portkey_local.Connections())
-    assert seen == [
-        "hook /home/chat/completions",
-        "transport /home/chat/completions",
-        "transport /other/chat/completions",
-        "hook /home/models",
-        "transport /home/models",
-    ]
-
-
-def test_patches_of_the_clients_own_methods_are_not_in_the_way(
-    bare: openai.OpenAI, provider: Loopback
-) -> None:
-    seen: list[str] = []
-    inner, transport, create = bare._client.send, bare._client._transport, bare.models.list
-    patched = transport.handle_request
-    transport.handle_request = lambda request: (seen.append("span"), patched(request))[1]
-    bare._client.send = lambda *given, **named: (seen.append("send"), inner(*given, **named))[1]
-    bare.models.list = lambda: (seen.append("list"), create())[1]
-    provider.reset({"home": [error(500)]})
-    with wrap(bare, fallback(provider)) as client:
-        client.chat.completions.create(**ASK)
-        assert [r.target for r in provider.received] == ["home", "other"]
-    assert seen == ["span", "span"]
-    provider.reset()
-    bare.models.list()
-    assert seen[2:] == ["list", "send", "span"]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK's, on trio

@@ -119,7 +119,8 @@ def request_of(
     `message` is a request of httpx's or httpx2's, `content` its body; `part` parts its headers, and
     may remember those that it has parted.
     """
-    sent = part(tuple(entry for entry in message.headers.raw if entry[0] not in LENGTH))
+    raw = message.headers.raw
+    sent = part(tuple([entry for entry in raw if entry[0] not in LENGTH]))
     headers = sent.own
     body = _body(content, headers)
     accept = headers.get("accept", "application/json")

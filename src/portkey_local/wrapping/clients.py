@@ -12,6 +12,7 @@ from portkey_local.wire.given import library_of
 from portkey_local.wrapping.building import Making, async_door_of, sync_door_of
 from portkey_local.wrapping.doors import Door
 from portkey_local.wrapping.inner import async_ways, is_plain, ways
+from portkey_local.wrapping.straight import straight
 from portkey_local.wrapping.told import Told, checked, refuse
 
 if TYPE_CHECKING:
@@ -55,8 +56,12 @@ def wrap(
     inner = (async_ways if asynchronous else ways)(library)(http_client)
     making = Making(library, inner, through, anywhere=True)
     door = (async_door_of if asynchronous else sync_door_of)(told, making)
+    twin = _with_door(http_client, door)
+    if not (through or asynchronous):
+        kind: Any = type(twin)
+        twin.__class__, twin._kept = straight(kind, library), {}
     wrapped: Client = client.copy(  # type: ignore[attr-defined]
-        http_client=_with_door(http_client, door), max_retries=0
+        http_client=twin, max_retries=0
     )
     for name in NOT_COPIED:
         if name in vars(client):

@@ -345,6 +345,18 @@ def test_an_error_within_a_stream_raises_with_its_own_class(provider):
     assert body["error"] == {"type": "rate_limit_error", "message": "slow down"}
 
 
+@pytest.mark.parametrize("when", ["first", "later", "whole"])
+def test_no_error_quotes_a_key(provider, when):
+    event = {"error": {"message": f"the key {KEY} is unknown", "status": 401, "code": KEY}}
+    begun = [chunk({"content": "hel"})] if when == "later" else []
+    step = Step(status=401, json=event) if when == "whole" else sse(*begun, event, done=False)
+    provider.reset({"other": [step]})
+    with door(other(provider)) as client, pytest.raises(anthropic.APIStatusError) as info:
+        list(client.messages.create(**ASK, stream=True))
+    assert "is unknown" in str(info.value.body)
+    assert KEY not in str(info.value.body) + str(info.value)
+
+
 def test_a_stream_that_is_cut_is_no_message(provider):
     provider.reset({"other": [sse(chunk({"content": "hel"}), done=False)]})
     with door(other(provider)) as client, pytest.raises(httpx2.ReadError):

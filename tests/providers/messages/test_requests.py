@@ -76,7 +76,7 @@ def test_the_limit_of_tokens_has_the_name_that_the_host_knows(host, name):
          {"reasoning_effort": "high"}, ()),
         (MINI, {"thinking": {"type": "adaptive"}, "output_config": {"effort": "xhigh"}},
          {"reasoning_effort": "high"}, ()),
-        (GOOGLE, {"output_config": {"effort": "xhigh"}}, {"reasoning_effort": "xhigh"}, ()),
+        (GOOGLE, {"output_config": {"effort": "max"}}, {"reasoning_effort": "high"}, ()),
         (GROQ, {"output_config": {"effort": "low"}}, {"reasoning_effort": "low"}, ()),
         (GPT4, {"output_config": {"effort": "low"}}, {}, ("output_config.effort",)),
         (GPT4, {"thinking": {"type": "enabled", "budget_tokens": 1024}}, {}, ("thinking",)),

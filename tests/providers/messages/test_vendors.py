@@ -196,3 +196,13 @@ def test_a_stream_of_bedrock_s_that_fails_first_moves_on(provider):
         message = asked(client, stream=True)
     assert blocks(message) == [USE]
     assert [request.target for request in provider.received] == ["other", "claude"]
+
+
+def test_a_stream_in_another_framing_is_handed_on_as_server_sent_events(provider):
+    provider.reset({"claude": [OVERLOADED], "other": [ANSWERS["bedrock"][True]]})
+    with (
+        door(config(provider, "bedrock")) as client,
+        client.messages.with_streaming_response.create(**ASK, stream=True) as response,
+    ):
+        assert response.headers["content-type"] == "text/event-stream"
+        assert response.read().startswith(b"event: message_start\ndata: {")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from portkey_local.providers.chat import arguments_of
+from portkey_local.providers.chat import OBJECT, arguments_of
 from portkey_local.providers.messages.carried import carried
 from portkey_local.providers.messages.thoughts import Reasoned, blocks_of
 from portkey_local.providers.vendor import Unreadable
@@ -27,6 +27,12 @@ STOPS: Final[Mapping[str, str]] = {
     "content_filter": "refusal",
 }
 CALL: Final = "toolu_"
+NOTHING_COUNTED: Final[Mapping[str, int]] = {
+    "input_tokens": 0,
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 0,
+    "output_tokens": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ def head(data: Mapping[str, Any], model: str) -> dict[str, Any]:
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": counted(None),
+        "usage": dict(NOTHING_COUNTED),
     }
 
 
@@ -130,7 +136,7 @@ def stop_of(finish: Any, said: Mapping[str, Any], *, called: bool) -> str:
 
 def counted(usage: Any) -> dict[str, Any]:
     """Return token counts under Anthropic's meaning: those of the cache are not in the input's."""
-    usage = usage if isinstance(usage, Mapping) else {}
+    usage = usage if isinstance(usage, OBJECT) else {}
     details = usage.get("prompt_tokens_details")
     read, written = _count(details, "cached_tokens"), _count(details, "cache_write_tokens")
     told: dict[str, Any] = {
@@ -145,7 +151,7 @@ def counted(usage: Any) -> dict[str, Any]:
 
 
 def _count(counts: Any, name: str) -> int:
-    count = counts.get(name) if isinstance(counts, Mapping) else None
+    count = counts.get(name) if isinstance(counts, OBJECT) else None
     return count if isinstance(count, int) and not isinstance(count, bool) else 0
 
 

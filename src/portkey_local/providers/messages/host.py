@@ -16,7 +16,7 @@ REASONERS: Final = re.compile(r"(?:^|[/.:])(?:o[1-9](?![0-9])|gpt-[5-9](?![0-9])
 OPEN_REASONERS: Final = re.compile(r"gpt-oss")  # which take an effort, and all the rest
 CLAUDE: Final = re.compile(r"claude|anthropic")
 CLOSED: Final = frozenset({"mistral-ai"})  # it answers fields that are not its own with a 422
-TELLS_FAILURES: Final = frozenset({"bedrock"})
+RICH_RESULTS: Final = frozenset({"bedrock"})  # whose results of tools hold more than text
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +35,16 @@ class Host:
     @property
     def limit(self) -> str:
         """What the limit of an answer's tokens is called: many hosts know the older name only."""
-        newer = self.own or self.samples_not
+        newer = self.own or self.refuses_sampling
         return "max_completion_tokens" if newer and not self.vendor else "max_tokens"
 
     @property
     def reasons(self) -> bool:
         """Whether an effort can be asked for."""
-        return self.vendor or self.samples_not or OPEN_REASONERS.search(self._name) is not None
+        return self.vendor or self.refuses_sampling or OPEN_REASONERS.search(self._name) is not None
 
     @property
-    def samples_not(self) -> bool:
+    def refuses_sampling(self) -> bool:
         """Whether the model refuses a temperature, `top_p` and stop sequences."""
         return not self.vendor and REASONERS.search(self._name) is not None
 
@@ -79,9 +79,9 @@ class Host:
     @property
     def tells_failures(self) -> bool:
         """Whether a tool's result can be marked as a failure."""
-        return self.provider in TELLS_FAILURES
+        return self.provider in RICH_RESULTS
 
     @property
     def shows_results(self) -> bool:
         """Whether a tool's result may hold pictures and documents."""
-        return self.provider in TELLS_FAILURES
+        return self.provider in RICH_RESULTS

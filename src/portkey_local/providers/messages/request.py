@@ -46,7 +46,7 @@ READ: Final = frozenset(CHATS).union(
 )  # fmt: skip
 # From how many tokens of thinking on it is which effort: the budgets that each gets at Anthropic.
 EFFORTS: Final = ((12_000, "high"), (4_000, "medium"), (0, "low"))
-BEYOND_HIGH: Final = frozenset({"xhigh", "max"})  # which few of OpenAI's models take
+BEYOND_HIGH: Final = frozenset({"xhigh", "max"})  # which few models of others take
 THINKING: Final = frozenset({"adaptive", "between_tools", "enabled"})
 SAMPLING: Final = ("temperature", "top_p")
 USAGE: Final = {"include_usage": True}
@@ -103,7 +103,7 @@ def asks_thoughts(body: Mapping[str, Any]) -> bool:
 
 def _sampling(body: Mapping[str, Any], host: Host, dropped: list[str]) -> dict[str, Any]:
     told = {name: body[name] for name in SAMPLING if body.get(name) is not None}
-    if not host.samples_not:
+    if not host.refuses_sampling:
         return told
     dropped += (name for name, value in told.items() if value != 1)  # which is what happens anyhow
     return {}
@@ -113,7 +113,7 @@ def _stops(body: Mapping[str, Any], host: Host, dropped: list[str]) -> dict[str,
     stops = body.get("stop_sequences")
     if not stops:
         return {}
-    if host.samples_not:
+    if host.refuses_sampling:
         dropped.append("stop_sequences")
         return {}
     if not host.vendor and isinstance(stops, list) and len(stops) > MOST_STOPS:
@@ -134,7 +134,7 @@ def _thinking(body: Mapping[str, Any], host: Host, dropped: list[str]) -> dict[s
     if not host.reasons:
         dropped.append("thinking" if effort is None else "output_config.effort")
         return {}
-    beyond = isinstance(asked, str) and asked in BEYOND_HIGH and not host.vendor
+    beyond = isinstance(asked, str) and asked in BEYOND_HIGH
     return {"reasoning_effort": "high" if beyond else asked}
 
 

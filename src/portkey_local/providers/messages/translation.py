@@ -120,42 +120,48 @@ def refused(target: Target, why: str) -> Failure:
 
 def _asking(codec: Codec, target: Target, request: Request) -> Told:
     """Return a request in the words of chat. Raises Inexpressible."""
-    told = _begun(codec, target, request)
-    chat, dropped = chat_request(told.body, told.host)
-    override = told.target.override
-    if LIMITS & override.keys():
+    if request.body is None:
+        raise Inexpressible("the body of a Messages request is a JSON object")
+    left, body = _with_own(target, request)
+    host = _host(codec, left, request)
+    chat, dropped = chat_request(body, host)
+    if LIMITS & left.override.keys():
         chat = {name: value for name, value in chat.items() if name not in LIMITS}
+    headers = {name: v for name, v in request.headers.items() if name not in OWN_HEADERS}
+    asked = replace(request, path=CHAT, body=chat, encoded=None, headers=headers, query="")
     # What a guardrail has put into the body of the overrides is set once more: not dropped.
-    dropped = tuple(name for name in dropped if name not in override)
-    return replace(told, request=replace(told.request, body=chat), dropped=dropped)
+    dropped = tuple(name for name in dropped if name not in left.override)
+    return Told(left, asked, body, host, dropped)
 
 
 def _reading(codec: Codec, target: Target, request: Request) -> Told:
     """Return a request that was sent, as far as whoever reads its answer looks at it."""
-    told = _begun(codec, target, request)
-    body = answer_request(told.body, told.host)
-    return replace(told, request=replace(told.request, body=body))
+    left, body = _with_own(target, request)
+    host = _host(codec, left, request)
+    chat = answer_request(body, host)
+    asked = Request("POST", CHAT, chat, stream=request.stream, json_expected=request.json_expected)
+    return Told(left, asked, body, host)
 
 
-def _begun(codec: Codec, target: Target, request: Request) -> Told:
-    """Return a request with overrides of its own words, still in these."""
-    if request.body is None:
-        raise Inexpressible("the body of a Messages request is a JSON object")
+def _with_own(target: Target, request: Request) -> tuple[Target, Mapping[str, Any]]:
+    """Return a target with what is left of its overrides, and a body with those that are its own.
+
+    Finish reasons are read in OpenAI's words, whatever the target says of its chats.
+    """
+    body = request.body or {}
     own = {name: value for name, value in target.override.items() if name in OWN_FIELDS}
-    rest = {name: value for name, value in target.override.items() if name not in OWN_FIELDS}
-    body = merge(request.body, own) if own else request.body
-    headers = {name: v for name, v in request.headers.items() if name not in OWN_HEADERS}
-    chat = replace(request, path=CHAT, encoded=None, content=None, headers=headers, query="")
-    host = _host(codec, target, chat)
-    return Told(replace(target, override=rest, strict=True), chat, body, host)
+    if not own and target.strict:
+        return target, body
+    rest = {name: value for name, value in target.override.items() if name not in own}
+    return replace(target, override=rest, strict=True), merge(body, own)
 
 
-def _host(codec: Codec, target: Target, chat: Request) -> Host:
+def _host(codec: Codec, target: Target, request: Request) -> Host:
     """Return what the target takes."""
-    model = target.override.get("model") or (chat.body or {}).get("model")
+    model = target.override.get("model") or (request.body or {}).get("model")
     speaker: Codec = codec
     if hasattr(codec, "codec_of"):
-        speaker = cast("SeveralLanguages", codec).codec_of(target, chat)
+        speaker = cast("SeveralLanguages", codec).codec_of(target, replace(request, path=CHAT))
     plain = isinstance(speaker, OpenAICodec)
     return Host(
         provider=target.provider,
@@ -176,7 +182,8 @@ def _message(reply: Reply, told: Told, target: Target) -> Outcome:
         why = "a body that is no chat completion"
         return malformed(target, f"HTTP {answer.status} with {why}", answer)
     headers = {**_identified(answer.headers), "content-type": "application/json"}
-    return replace(reply, target=target, answer=Answer(answer.status, headers), data=data)
+    told_to = Answer(answer.status, headers)
+    return Reply(target, told_to, data, retries=reply.retries, blocked=reply.blocked)
 
 
 def _failed(failure: Failure, target: Target) -> Failure:
