@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,6 +93,34 @@ def test_calls_in_flight_have_a_bounded_time(config: Path, provider: Loopback) -
                 list(chunks)
         assert process.wait(15) == 0
     assert provider.wait_closed()
+
+
+def test_a_second_interrupt_waits_for_nobody(config: Path, provider: Loopback) -> None:
+    provider.reset(lambda _: chat_stream(["a "] * 1000, event_gap=0.1))
+    with serving(str(config), "--grace", "60") as (process, url):
+        body = {**ASK, "stream": True}
+        with httpx.stream("POST", f"{url}/chat/completions", json=body) as answer:
+            chunks = answer.iter_bytes()
+            assert b"a " in next(chunks)
+            process.send_signal(signal.SIGINT)
+            wait_until_refused(url)
+            process.send_signal(signal.SIGINT)
+            with pytest.raises(httpx.TransportError):
+                list(chunks)
+        assert process.wait(15) == 0
+
+
+def wait_until_refused(url: str) -> None:
+    """Wait until nobody listens there: the first signal has been heard."""
+    address = httpx.URL(url)
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            socket.create_connection((address.host, address.port or 0), timeout=1).close()
+        except OSError:
+            return
+        threading.Event().wait(0.05)
+    pytest.fail("it goes on listening")
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

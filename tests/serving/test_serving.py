@@ -345,6 +345,26 @@ def test_a_bug_is_one_calls_and_quotes_nothing(
     assert "test_serving.py:" in caplog.text
 
 
+def test_a_bug_in_a_stream_cuts_it(provider: Loopback, caplog: pytest.LogCaptureFixture) -> None:
+    served: list[Any] = []
+    made = service(target(provider, "only"), log=served.append)
+
+    class Failing(httpx.AsyncByteStream):
+        async def __aiter__(self) -> Any:
+            yield b"data: 1\n\n"
+            raise RuntimeError(KEY)
+
+    async def fail(_: Any) -> Any:
+        return httpx.Response(200, stream=Failing())
+
+    made.door.handle_async_request = fail
+    with running(made.app) as url, pytest.raises(httpx.RemoteProtocolError):
+        httpx.post(f"{url}/v1/chat/completions", json=ASK)
+    assert [each.note for each in served] == ["RuntimeError"]
+    assert KEY not in caplog.text
+    assert "test_serving.py:" in caplog.text
+
+
 def test_a_wrong_config_is_refused_before_anything_listens() -> None:
     with pytest.raises(ConfigError, match="did you mean 'openai'"):
         service({"provider": "opnai"})

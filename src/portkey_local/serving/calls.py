@@ -177,6 +177,10 @@ class Calls:
             if response.headers.get("content-type", "").startswith(EVENT_STREAM):
                 await state.body(interruption(endpoint, str(error)), more=True)
             return  # without an end: the server hangs up
+        except Exception as error:  # noqa: BLE001 - as above
+            state.note = type(error).__name__
+            _tell(error)
+            return
         await state.body(b"", more=False)
 
 
