@@ -3,7 +3,7 @@
 import nox
 
 nox.needs_version = ">=2025.5.1"
-nox.options.sessions = ["lint", "types", "floors", "tests"]
+nox.options.sessions = ["lint", "types", "floors", "tests", "frameworks"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
 nox.options.error_on_external_run = True
@@ -59,6 +59,13 @@ def tests(session: nox.Session, openai: str) -> None:
     session.install("--editable", ".[dev]", openai)
     # Two processes, a file to one of them: most of a file's time is waiting.
     session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
+
+
+@nox.session
+def frameworks(session: nox.Session) -> None:
+    """Run the pages on frameworks, with the frameworks as they are now."""
+    session.install("--editable", ".", *tools("frameworks"))
+    session.run("pytest", "tests/frameworks", *session.posargs)
 
 
 @nox.session(default=False)

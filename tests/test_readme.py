@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.staging import blocks_of, on_loopback
 
 from portkey_local.testing import Loopback
-from portkey_local.wrapping import calls
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+BLOCKS = blocks_of(README)
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 
 
@@ -21,28 +21,11 @@ def stage(
     provider: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Loopback]:
     """Let every provider the README names live on loopback, with keys as the README has them."""
-    from dataclasses import replace
-
-    from portkey_local.providers import table
-
-    rows = {
-        name: replace(row, base_url=provider.target(name)) for name, row in table.PROVIDERS.items()
-    }
-    tables = ("compile", "compile.targets", "credentials", "providers.table", "wrapping.calls")
-    for module in tables:
-        monkeypatch.setattr(f"portkey_local.{module}.PROVIDERS", rows)
-    calls._addresses.cache_clear()
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-readme")
-    monkeypatch.setenv("OPENAI_BASE_URL", provider.target("openai"))  # of the bare SDKs
-    monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.target("anthropic"))
-    monkeypatch.setenv("GROQ_API_KEY", "gsk-readme")
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "key-of-the-readme")
-    monkeypatch.setenv("GEMINI_API_KEY", "key-of-the-readme")
     home = tmp_path / "home"
     home.mkdir()
     (home / "keys.toml").write_text(next(text for language, text in BLOCKS if language == "toml"))
-    yield provider
-    calls._addresses.cache_clear()
+    with on_loopback(provider, monkeypatch):
+        yield provider
 
 
 @pytest.mark.parametrize("number", range(len(PYTHON)))

@@ -1,4 +1,4 @@
-"""The command line: a demonstration, a look at configs, the vault, caches, providers, one question.
+"""The command line: a demonstration, a look at configs, the vault, caches, a bench, a server.
 
 Ground rules: adding a command is one function and one line here. Heavy libraries are loaded by the
 command that needs them, so that `--help` is quick.
@@ -18,6 +18,7 @@ from portkey_local.cli.configs import app as configs
 from portkey_local.cli.keys import app as keys
 from portkey_local.cli.providers import providers
 from portkey_local.cli.routes import check, explain
+from portkey_local.cli.serving import serve
 
 __all__ = ["app", "main"]
 
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, check, explain, providers, ask):
+for command in (demo, check, explain, providers, ask, serve):
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(configs, name="configs")

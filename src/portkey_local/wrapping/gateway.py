@@ -15,11 +15,13 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any, ClassVar, Final, Unpack
 
-from portkey_local.engine import Plan
+from portkey_local.engine import Options, Plan
 from portkey_local.errors import ConfigError
 from portkey_local.model import Call, Failure, Fault, Outcome, Request
+from portkey_local.providers.messages.front import is_messages
 from portkey_local.transports import (
     ROOT_HOST,
+    anthropic_body,
     has_answer,
     request_from,
     response_headers,
@@ -59,9 +61,13 @@ class GatewayDoor(Door):
             return replace(request, path=request.path.removeprefix("/v1"))
         return request
 
+    def told(self, message: Any) -> dict[str, str]:
+        """Return what the headers of a request tell of its route."""
+        return told_by({name.lower(): value for name, value in message.headers.items()})
+
     def plan_of(self, message: Any) -> Plan:
         """Return how the headers want a request routed; a config that is wrong is a 400."""
-        told = told_by({name.lower(): value for name, value in message.headers.items()})
+        told = self.told(message)
         if not told.get("config", "{").lstrip().startswith("{"):
             return self._planned(told)  # an id: what it stands for may change
         key = _digest(told)
@@ -72,11 +78,15 @@ class GatewayDoor(Door):
         self._plans = {**dict(kept), key: made}  # as the engine keeps what it has compiled
         return made
 
+    def options(self, told: Mapping[str, str]) -> Options:
+        """Return the engine's options for what headers tell. Raises ConfigError."""
+        return options_of(told)
+
     def _planned(self, told: Mapping[str, str]) -> Plan:
         from portkey_local.compile import Compiled, Nowhere
 
         try:
-            return self._engine.plan(options_of(told))
+            return self._engine.plan(self.options(told))
         except ConfigError as error:
             return Plan(Compiled(Nowhere(str(error)), None, (), model_needed=False))
 
@@ -89,10 +99,9 @@ class GatewayDoor(Door):
         )
         if isinstance(outcome, Failure) and unanswered:
             headers = {**response_headers(call, outcome), "content-type": "application/json"}
+            body = anthropic_body if is_messages(call.request.path) else synthetic_body
             return self._library.Response(
-                outcome.status,
-                headers=wire_form({**headers, **ONCE}),
-                content=synthetic_body(outcome),
+                outcome.status, headers=wire_form({**headers, **ONCE}), content=body(outcome)
             )
         response = super().response(call, outcome, stream)
         response.headers.update(ONCE)
