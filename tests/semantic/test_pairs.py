@@ -166,6 +166,7 @@ DIFFERENT = [
     ("Cast a string to an int", "Cast an int to a string", "order"),
     ("When the kettle boils, does the lamp flash?", "When the lamp flashes, does the kettle boil?",
      "order"),
+    ("How do I train a dog for a cat?", "How do I train a cat dog?", "order"),
     ("Do I pay if I cancel?", "If I pay, do I cancel?", "order"),
     ("What does 👍 mean?", "What does 👎 mean?", "quotation"),
     ("What is vitamin A?", "What is a vitamin?", "name"),

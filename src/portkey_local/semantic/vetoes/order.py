@@ -96,6 +96,7 @@ def order(compared: Comparison) -> str | None:
             _shared(one, compared, compared.only_a),
             _shared(other, compared, compared.only_b),
             fronted=fronted,
+            names=compared.a.names | compared.b.names,
         )
         for one, other in pairs
     )
@@ -115,11 +116,11 @@ def _shared(chunks: list[Chunk], compared: Comparison, only: list[str]) -> list[
     return [(preposition, words) for preposition, words in shared if words]
 
 
-def _same_but_for_moves(a: list[Chunk], b: list[Chunk], *, fronted: bool) -> bool:
+def _same_but_for_moves(a: list[Chunk], b: list[Chunk], *, fronted: bool, names: set[str]) -> bool:
     if a == b or _flat(a) == _flat(b) or _attached(a) == _attached(b):
         return True
     few, many = sorted((a, b), key=_phrases)
-    if _phrases(few) < _phrases(many) and _flat(few) == _joined(many):
+    if _phrases(few) < _phrases(many) and _flat(few) == _joined(many, names):
         return True
     if fronted and (_turned(a, b) or _turned(b, a)):
         return True
@@ -212,14 +213,16 @@ def _phrases(chunks: list[Chunk]) -> int:
     return sum(preposition is not None for preposition, _ in chunks)
 
 
-def _joined(chunks: list[Chunk]) -> list[str]:
-    """Put each phrase of a place or a purpose before the one word it may belong to.
+def _joined(chunks: list[Chunk], names: set[str]) -> list[str]:
+    """Put the name of a place or a purpose before the one word it belongs to.
 
-    To delete a branch in Git is to delete a Git branch; but money from Bob is not Bob's money.
+    To delete a branch in Git is to delete a Git branch; but to train a dog for a cat is not to
+    train a cat dog, and money from Bob is not Bob's money.
     """
     flat: list[str] = []
     for preposition, words in chunks:
-        place = len(flat) - 1 if preposition in _BELONGING and flat else len(flat)
+        belongs = preposition in _BELONGING and bool(flat) and names.issuperset(words)
+        place = len(flat) - belongs
         flat[place:place] = words
     return flat
 
