@@ -1,5 +1,7 @@
 """Which candidate serves, what the verdict says of the others, and which texts are left alone."""
 
+import time
+
 import pytest
 
 from portkey_local.semantic.deciding import PROFILES, Candidate, Verdict, decide, threshold
@@ -60,6 +62,19 @@ def test_much_more_said_is_not_read_closely():
     flood = " ".join(f"flood{''.join(chr(97 + int(d)) for d in str(n))}" for n in range(5_000))
     found = decide(ASKED, [Candidate(f"{ASKED} {flood}", 0.99)], "loose", 0.6, tokens=9)
     assert found.vetoes == ((0, "length"),)
+
+
+@pytest.mark.parametrize("piece", ["a1", "a.", "+", "1", "</", "4 march ", "x A ", "5 a.m. "])
+def test_a_flood_takes_no_longer_than_its_length(piece):
+    flood = piece * (40_000 // len(piece))
+    began = time.process_time()
+    assert decide(ASKED, [Candidate(flood, 0.99)], "balanced", 0.7, tokens=9).served is None
+    assert time.process_time() - began < 2  # each start looked at to the end: half a minute
+
+
+def test_a_number_of_any_length_is_read():
+    place = "9" * 5_000 + "th place"
+    assert decide(place, [Candidate(place, 1.0)], "balanced", 0.7, tokens=9).served == 0
 
 
 def test_each_profile_has_a_threshold_for_the_known_model_alone():

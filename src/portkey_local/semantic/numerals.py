@@ -27,8 +27,13 @@ _TENS: Final = {
 }
 _SCALES: Final = {"thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
 _ORDINALS: Final = _counted(
-    "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth", 3
-)
+    "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
+    "fifteenth sixteenth seventeenth eighteenth nineteenth",
+    3,
+) | {word[:-1] + "ieth": number for word, number in _TENS.items()}
+_AFTER_TENS: Final = {"first": 1, "second": 2} | {
+    word: number for word, number in _ORDINALS.items() if number < 10
+}
 _DIGITS: Final = re.compile(r"(\d[\d,]*(?:\.\d+)?)([a-z]*)")
 _ORDINAL: Final = frozenset(("st", "nd", "rd", "th"))
 _CURRENCIES: Final = {"$": "dollar", "€": "euro", "£": "pound", "¥": "yen"}
@@ -52,7 +57,7 @@ def numeral(word: str) -> list[str] | None:
         return _time(word)
     number, unit = matched.groups()
     if unit in _ORDINAL:
-        return [_ordinal(int(number.replace(",", "").partition(".")[0]))]
+        return [_ordinal(_plain(number.partition(".")[0]))]
     return [MARK + _plain(number), unit] if unit else [MARK + _plain(number)]
 
 
@@ -60,7 +65,7 @@ def spelt(words: list[str], at: int) -> tuple[int, str] | None:
     """Return how many words from a place on are a number, and that number, marked."""
     word = words[at]
     if word in _ORDINALS:
-        return 1, _ordinal(_ORDINALS[word])
+        return 1, _ordinal(str(_ORDINALS[word]))
     if word == "one" and _pronoun(words, at):
         return None
     total, part, here = 0, None, at
@@ -77,7 +82,15 @@ def spelt(words: list[str], at: int) -> tuple[int, str] | None:
         else:
             break
         here += 1
-    return None if part is None else (here - at, MARK + str(total + part))
+    return None if part is None else _ended(words[at : here + 1], here - at, total, part)
+
+
+def _ended(said: list[str], length: int, total: int, part: int) -> tuple[int, str]:
+    """Return a number and its length in words; one more where it is the twenty-first."""
+    last = said[length:]
+    if part and _takes_units(part) and last and last[0] in _AFTER_TENS:
+        return length + 1, _ordinal(str(total + part + _AFTER_TENS[last[0]]))
+    return length, MARK + str(total + part)
 
 
 def _takes_units(part: int | None) -> bool:
@@ -90,8 +103,8 @@ def _plain(number: str) -> str:
     return f"{whole}.{decimals}" if decimals.strip("0") else whole  # 3.10 may be a version
 
 
-def _ordinal(number: int) -> str:
-    return {1: "first", 2: "second"}.get(number, f"{MARK}{number}th")
+def _ordinal(number: str) -> str:
+    return {"1": "first", "2": "second"}.get(number, f"{MARK}{number}th")
 
 
 def _time(word: str) -> list[str]:

@@ -8,6 +8,7 @@ matter is kept apart by kind, so that a veto can name it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TypeAlias
 
 from portkey_local.semantic.lexicon import grammar, vocabulary
@@ -27,6 +28,8 @@ _VERB_AFTER = vocabulary(
     f"?how never always {COMMA} {STOP}"
 )
 
+_YOU = frozenset(word for word, person in grammar.PERSONS.items() if person == "you")
+_WHETHER = (["if"], ["whether"])
 _ONE = (["the"], ["a"], ["an"], ["one"], ["this"], ["that"])
 
 
@@ -35,7 +38,8 @@ class Reading:
     """A question, read.
 
     `surface` is its every word but the wrapper's. `sentences` hold the words that count, as stems
-    of their meaning; `written` says how each of them was written.
+    of their meaning; `written` says how each of them was written. `stranded` are
+    prepositions with nothing after them.
     """
 
     surface: list[str]
@@ -48,11 +52,17 @@ class Reading:
     persons: list[str] = field(default_factory=list)
     modals: set[str] = field(default_factory=set)
     tenses: set[str] = field(default_factory=set)
+    stranded: set[str] = field(default_factory=set)
 
     @property
     def content(self) -> list[str]:
         """The words that count, in order."""
         return [word for chunks in self.sentences for _, words in chunks for word in words]
+
+    @property
+    def orders(self) -> bool:
+        """Whether something is to be done, as in "cancel my order"."""
+        return not (self.asks or self.tenses) and _begins_order(self.surface)
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -64,7 +74,8 @@ def read(text: str) -> Reading:
     """Read a question."""
     folded = normal(text)
     said = words(folded)
-    bare = _stripped(_stripped(said, OPENINGS)[::-1], ENDINGS)[::-1]
+    opened = _stripped(said, OPENINGS)
+    bare = _stripped(opened[::-1], ENDINGS)[::-1]
     reading = Reading(
         surface=[word for word in bare if word not in (COMMA, STOP)],
         english=_english(folded, said),
@@ -74,7 +85,7 @@ def read(text: str) -> Reading:
     _Reader(reading, _framed(bare)).run()
     _settle_cost(reading)
     if not reading.asks:
-        reading.asks.update(_asked(said[: len(said) - len(bare)], bare[0] if bare else ""))
+        reading.asks.update(_asked(said[: len(said) - len(opened)], bare))
     return reading
 
 
@@ -92,19 +103,35 @@ def _stripped(said: list[str], table: Phrases) -> list[str]:
 
 def _framed(bare: list[str]) -> list[str]:
     framed: list[str] = []
-    at = 0
+    at, anybody = 0, False
     while at < len(bare):
-        found = longest(FRAMES, bare, at)
-        framed.extend(found[1] if found else (bare[at],))
-        at += found[0] if found else 1
+        length, meaning = longest(FRAMES, bare, at) or (1, (bare[at],))
+        anybody = anybody or (
+            length > 1 and meaning[-1:] == ("i",) and bare[at + length - 1] == "you"
+        )
+        framed.extend("i" if anybody and word in _YOU else word for word in meaning)
+        at += length
     return framed
 
 
-def _asked(wrapper: list[str], first: str) -> set[str]:
+def _asked(wrapper: list[str], bare: list[str]) -> set[str]:
     """Return what a question asks for that has no word for it."""
-    if first in grammar.AUXILIARIES or first in grammar.MODALS:
+    starts = (word for before, word in pairwise([STOP, *bare]) if before in (COMMA, STOP))
+    if wrapper[-1:] in _WHETHER or any(map(_begins_question, starts)):
         return {"whether"}
-    return {"what"} if "tell" in wrapper else set()
+    return {"what"} if "tell" in wrapper and not _begins_order(bare) else set()
+
+
+def _begins_question(word: str) -> bool:
+    return word in grammar.AUXILIARIES or word in grammar.MODALS
+
+
+def _begins_order(said: list[str]) -> bool:
+    """Whether a text begins with a verb and its object, as in "turn off the lights"."""
+    if not said or said[0] in grammar.FUNCTION or said[0] in grammar.NEGATIONS:
+        return False
+    following = said[2:3] if said[1:2] and said[1] in grammar.PARTICLES else said[1:2]
+    return not grammar.DETERMINERS.isdisjoint(following)
 
 
 def _settle_cost(reading: Reading) -> None:
@@ -170,6 +197,8 @@ class _Reader:
         if parts := numeral(word):
             return self._take_number(parts, at)
         if not self._take_small(word):
+            if word in grammar.CLAUSES:
+                self._close()
             verb = not at or self._said[at - 1] in _VERB_AFTER
             self._count(word, verb=verb)
         return 1
@@ -203,6 +232,8 @@ class _Reader:
             self._close()
             self._chunk = (word, [])
             reading.sentences[-1].append(self._chunk)
+            if self._said[self._at + 1 : self._at + 2] in ([], [COMMA], [STOP]):
+                reading.stranded.add(word)
         elif word == "just" and self._said[self._at + 1 : self._at + 2] in _ONE:
             self._count("only")  # just the titles; but not in "I just want"
         elif word in grammar.EMPTY:
@@ -225,17 +256,25 @@ class _Reader:
         elif word not in grammar.AUXILIARIES:
             return False
         if word in grammar.TENSES:
-            reading.tenses.add(grammar.TENSES[word])
+            reading.tenses.update(self._times(word))
         self._asking = self._asking or not any(words for _, words in chunks)
         self._close()
         self._helped = word in grammar.HELPERS
         return True
 
+    def _times(self, word: str) -> frozenset[str]:
+        """Return when it was; what has not arrived may still do so, what did not will not."""
+        times = grammar.TENSES[word]
+        denied = self._said[self._at + 1 : self._at + 2] == ["not"]
+        return times - {"past"} if denied and "state" in times else times
+
     def _deny(self, denial: str) -> None:
         """Count a denial; in "why is my card not working" at the front, as in "isn't"."""
+        if denial == "!without":
+            self._close()
         self._count(denial)
         following = self._said[self._at + 1 : self._at + 2]
-        if self._asking and following != ["to"]:
+        if self._asking and denial != "!without" and following != ["to"]:
             chunks = self._reading.sentences[-1]
             chunks[-1][1].remove(denial)
             chunks[:] = [(None, [denial]), *(chunk for chunk in chunks if chunk[1])]

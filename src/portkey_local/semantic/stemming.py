@@ -93,6 +93,8 @@ def _tenseless(word: str) -> str:
 
 
 def _american(word: str) -> str:
+    if len(word) > 5 and word.endswith(("metre", "litre")):
+        return word[:-2] + "er"
     if len(word) > 5 and word.endswith("our"):
         return word[:-3] + "or"
     if len(word) > 5 and word.endswith(("ise", "yse")):

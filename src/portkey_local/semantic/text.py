@@ -27,7 +27,7 @@ _FOLDED: Final = str.maketrans(
 
 _WORD: Final = re.compile(
     r"""
-      https?://\S+ | [\w.+-]+@[\w-]+\.[\w.-]+          # an address
+      https?://\S+ | (?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]+        # an address
     | \d[\d,]*(?:[.:/]\d+)*(?:[a-z]+)?                 # a number, a time, a version, with its unit
     | [^\W\d_]+(?:'[^\W\d_]+)*'?(?:\+\+|\#(?!\w))?     # a word, C++, C#
     | [^\W]+                                           # an ID of letters, digits and underscores
@@ -37,6 +37,18 @@ _WORD: Final = re.compile(
     """,
     re.VERBOSE,
 )
+
+_CLOCK: Final = re.compile(r"(?<=\d)\s?([ap])\.?m\b\.?")
+_MONTHS: Final = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    "|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+)
+_NTH: Final = r"([0-3]?\d)(?:st|nd|rd|th)?"
+_DAY_FIRST: Final = re.compile(rf"(?<![\d.,:/$€£]){_NTH}(?: of)? ({_MONTHS})\b(?!')")
+_MONTH_FIRST: Final = re.compile(rf"\b({_MONTHS}) (?:the )?{_NTH}\b(?![.,:/]?\d)")
+_CAPITALS: Final = {"A": "_a", "IT": "_it", "US": "usa", "WHO": "_who"}
+_CAPITAL: Final = re.compile(rf"(?<=[a-z]\s)({'|'.join(_CAPITALS)})\b(?!\s[A-Z])(?!['.]\w)")
+"""A name, though in small letters it is a small word: vitamin A, the IT team."""
 
 _PARTING: Final = {",": COMMA, ";": COMMA, ":": COMMA, "(": COMMA, ")": COMMA} | dict.fromkeys(
     ".?!\n", STOP
@@ -76,7 +88,7 @@ def words(text: str) -> list[str]:
     Punctuation is a `COMMA` or a `STOP`, whichever it is and however often.
     """
     found: list[str] = []
-    for word in _WORD.findall(text.lower()):
+    for word in _WORD.findall(_dated(_lower(text))):
         if word not in _PARTING:
             found.extend(_spelt(word))
         elif found and found[-1] not in (COMMA, STOP):
@@ -84,9 +96,22 @@ def words(text: str) -> list[str]:
     return found
 
 
+def _lower(text: str) -> str:
+    if not (text.isupper() or text.istitle()):
+        text = _CAPITAL.sub(lambda found: _CAPITALS[found[1]], text)
+    return text.lower()
+
+
+def _dated(text: str) -> str:
+    """Write a day and a time of day one way: "4th of March" as "march 4", "7 a.m." as "7am"."""
+    text = _MONTH_FIRST.sub(r"\1 \2", _DAY_FIRST.sub(r"\2 \1", text))
+    return _CLOCK.sub(r"\1m", text)
+
+
 def quoted(text: str) -> list[str]:
-    """Return what a normal text holds between quotation marks, in lower case."""
-    return [part.strip().lower() for part in re.findall(r'"([^"]+)"', text)]
+    """Return what a normal text holds between quotation marks, in lower case, and its pictures."""
+    parts = [part.strip().lower() for part in re.findall(r'"([^"]+)"', text)]
+    return parts + [sign for sign in text if unicodedata.category(sign) == "So"]
 
 
 def _spelt(word: str) -> Iterator[str]:

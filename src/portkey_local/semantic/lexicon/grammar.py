@@ -9,6 +9,8 @@ from portkey_local.semantic.stemming import stem
 
 __all__ = [
     "AUXILIARIES",
+    "CLAUSES",
+    "DETERMINERS",
     "EMPTY",
     "FOREIGN",
     "FUNCTION",
@@ -17,6 +19,7 @@ __all__ = [
     "LINGUISTIC",
     "MODALS",
     "NEGATIONS",
+    "PARTICLES",
     "PERSONS",
     "PREPOSITIONS",
     "QUESTIONS",
@@ -43,9 +46,18 @@ MODALS: Final = _table(
     {"can": "can could may might", "should": "should ought", "must": "must", "will": "will shall"}
 )
 
-TENSES: Final = _table(
-    {"past": "did was were had", "present": "do does is are am has have will shall"}
-)
+TENSES: Final = {
+    word: vocabulary(times)
+    for words, times in (
+        ("did was were had", "past"),
+        ("do does", "usual now"),
+        ("is are am", "state now"),
+        ("has have", "past state"),
+        ("will shall", "usual state now"),
+    )
+    for word in words.split()
+}
+"""Which times a word may speak of: what has expired did expire, and is expired."""
 
 HELPERS: Final = frozenset(MODALS) | frozenset(("do", "does", "did"))
 """Those that send the verb behind what is spoken of."""
@@ -63,13 +75,25 @@ PREPOSITIONS: Final = vocabulary(
 )
 """Those that may move with their words; the others (before, without, under ...) count as words."""
 
+CLAUSES: Final = vocabulary(
+    "if unless because while before after during until till since once despite except"
+)
+"""Those that begin what may move as a whole: "if it rains, ..." is "... if it rains"."""
+
+DETERMINERS: Final = frozenset(PERSONS) | vocabulary(
+    "a an the this that these those it all every each some any another"
+)
+"""What comes before a thing; after the first word of a text, that word is a verb."""
+
+PARTICLES: Final = vocabulary("on off up down out in back away")
+
 NEGATIONS: Final = {
     "not": "not", "no": "not", "never": "never", "none": "not", "nobody": "not", "nothing": "not",
     "nowhere": "not", "neither": "not", "nor": "not", "without": "without",
 }  # fmt: skip
 
 EMPTY: Final = vocabulary(
-    "a an the and but so if that this these those it its itself there here then just please kindly "
+    "a an the and but so that this these those it its itself there here then just please kindly "
     "um uh er erm hmm hm ah oh eh quite very really actually exactly basically simply also "
     "already still yet some any such own one's ones oclock etc s"
 )
@@ -89,7 +113,7 @@ GENERIC: Final = frozenset(
         stem,
         vocabulary(
             "get have go stay offer provide available exist happen possible able allow know like "
-            "try look see find tell show help kind sort type away"
+            "try look see find tell show help kind sort type away if usually"
         ),
     )
 )

@@ -72,6 +72,7 @@ _SYNONYMS: Final = """
     fridge refrigerator
     email mail
     info information detail
+    document doc
     website site
     pic picture
     kg kilogram kilo
@@ -96,7 +97,7 @@ _SYNONYMS: Final = """
     symptom sign
     reason cause
     method technique
-    usa us america
+    usa america
     uk britain
     guarantee warranty
     invoice bill

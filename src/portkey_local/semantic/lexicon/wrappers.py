@@ -72,6 +72,7 @@ OPENINGS: Final = _phrases(
         (any|do you have any) (idea|clue) (if|whether|)
         {_ASKED} (tell me|let me know|advise|advise me|inform me|clarify) (if|whether|)
         {_ASKED}
+        i (would like|would love|want|need) you to
         (please|) (tell me|let me know|advise me|inform me) (if|whether|)
         is there any chance (that|) you (can|could)
         (would|do) you mind (telling me|letting me know) (if|whether|)
@@ -133,6 +134,7 @@ FRAMES: Final = _phrases(
             (i|we) (want|need|would like|am trying|am looking) (help|some help|assistance) to
             (i|we) wanna
         """)),
+        *((each, "?want i") for each in ("help me", "help me to")),
         *((each, "where") for each in _spelt("(where|in which place|in what place) (abouts|)")),
         *((each, "when") for each in _spelt("""
             (at|on|by|) (what|which) (time|date|day|hour)
@@ -159,6 +161,13 @@ FRAMES: Final = _phrases(
         *((each, "?distance") for each in ("how far", "how far away")),
         *((each, "?rate") for each in ("how often", "how frequently", "how regularly")),
         *((each, "?age") for each in ("how old",)),
+        *((each, f"{each.split()[0]} {each.split()[1]} must") for each in _spelt("""
+            (do|does|did|will|would) (i|we|you|one|he|she|they) (need|have) to
+        """)),
+        ("log into", "login to"), ("sign into", "login to"), ("e mail", "email"),
+        ("e mails", "emails"), ("switch on", "turn on"), ("switch off", "turn off"),
+        ("with no", "without"), ("the need to", "the need for"), ("the us", "the usa"),
+        ("whether", "if"),
         ("such as", ""), ("so that", "to"), ("in order to", "to"), ("whether or not", ""),
         ("or not", ""), ("no longer", "not longer"), ("not any more", "not longer"),
         ("need to", "must"), ("needs to", "must"), ("have to", "must"), ("has to", "must"),

@@ -32,6 +32,7 @@ LOOSE: Final[tuple[Veto, ...]] = (
     order.direction,
     order.order,
     asking.question,
+    asking.order,
     wording.substitution,
 )
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from portkey_local.semantic.comparison import Comparison
+from portkey_local.semantic.lexicon.grammar import FUNCTION, PERSONS
 
-__all__ = ["manner", "modality", "person", "question", "tense"]
+__all__ = ["manner", "modality", "order", "person", "question", "tense"]
 
-_SOFT: Final = frozenset(("what", "amount", "count", "whether", "want"))
+_SOFT: Final = frozenset(("what", "amount", "count", "want"))
 _ALIKE: Final = frozenset(
     (("how", "want"), ("want", "how"), ("how", "where"), ("where", "how"))
 )  # how, or where, I do it
 
-_IMPLIED: Final = ({"why"}, {"how"})
-"""What a complaint asks ("my card is declined") and what an order does ("cancel my order")."""
+_IMPLIED: Final = {"why"}
+"""What a complaint asks: my card is declined."""
 
 
 def question(compared: Comparison) -> str | None:
@@ -22,7 +23,7 @@ def question(compared: Comparison) -> str | None:
     a, b = compared.a.asks, compared.b.asks
     if a == b:
         return None
-    if not (a and b) and a | b in _IMPLIED:
+    if not (a and b) and (a | b == _IMPLIED or (a | b == {"whether"} and _clipped(compared))):
         return None
     a, b = a - b, b - a
     if a and b:
@@ -30,6 +31,23 @@ def question(compared: Comparison) -> str | None:
         alike = mine and all((x, y) in _ALIKE for x in a for y in b)
         return None if alike else "question"
     return "question" if (a | b) - _SOFT else None
+
+
+def _clipped(compared: Comparison) -> bool:
+    """Tell whether both say the same words of nobody: "is parking free" and "parking free"."""
+    a, b = compared.a, compared.b
+    said = (set(a.surface) - FUNCTION, set(b.surface) - FUNCTION)
+    return said[0] == said[1] and not (a.persons or b.persons or a.orders or b.orders)
+
+
+def order(compared: Comparison) -> str | None:
+    """One wants something done, and the other something told."""
+    a, b = compared.a, compared.b
+    if a.orders == b.orders:
+        return None
+    other = b if a.orders else a
+    told = not other.asks and (other.tenses or not PERSONS.keys().isdisjoint(other.surface[:1]))
+    return "order" if told or other.asks - {"want"} else None
 
 
 def manner(compared: Comparison) -> str | None:
@@ -41,7 +59,7 @@ def person(compared: Comparison) -> str | None:
     """One speaks of me and the other of you, or of him."""
     a, b = compared.a.persons, compared.b.persons
     differ = set(a) - set(b) and set(b) - set(a)
-    return "person" if differ or _swapped(a, b) else None
+    return "person" if differ or _swapped(a, b) or (len(a) == len(b) and a != b) else None
 
 
 def _swapped(a: list[str], b: list[str]) -> bool:
@@ -57,6 +75,9 @@ def modality(compared: Comparison) -> str | None:
 
 
 def tense(compared: Comparison) -> str | None:
-    """One asks what was and the other what is."""
-    a, b = compared.a.tenses, compared.b.tenses
-    return "tense" if a and b and not a & b else None
+    """One asks what was, and the other what is or what may be."""
+    a, b = compared.a, compared.b
+    if a.tenses and b.tenses:
+        return None if a.tenses & b.tenses else "tense"
+    did = (a.tenses and b.modals - a.modals) or (b.tenses and a.modals - b.modals)
+    return "tense" if did and {"past"} in (a.tenses, b.tenses) else None

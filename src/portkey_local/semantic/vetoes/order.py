@@ -7,6 +7,7 @@ from typing import Final
 from portkey_local.semantic.comparison import Comparison
 from portkey_local.semantic.lexicon import vocabulary
 from portkey_local.semantic.reading import Chunk, Reading
+from portkey_local.semantic.stemming import stem
 from portkey_local.semantic.vetoes.wording import FEW
 
 __all__ = ["direction", "moved", "order"]
@@ -22,6 +23,8 @@ _OPPOSED: Final = frozenset(
 )  # fmt: skip
 
 
+_BELONGING: Final = frozenset(("in", "for", "of"))
+
 _PARTICIPLES: Final = vocabulary("broken chosen forgotten frozen hidden lost paid sold stolen worn")
 
 
@@ -33,7 +36,20 @@ def direction(compared: Comparison) -> str | None:
             (one, other) in _OPPOSED for one in first[word] for other in second[word]
         ):
             return "direction"
-    return "direction" if _instrument(compared) else None
+    return "direction" if _instrument(compared) or _stranded(compared) else None
+
+
+def _stranded(compared: Comparison) -> bool:
+    """Tell whether one asks for whom somebody works, and the other who works for them."""
+    a, b = compared.a, compared.b
+    return "who" in a.asks & b.asks and any(
+        preposition in pointed
+        for mine, pointed in (
+            (a.stranded - b.stranded, {name for name, words in b.chunks if words}),
+            (b.stranded - a.stranded, {name for name, words in a.chunks if words}),
+        )
+        for preposition in mine
+    )
 
 
 def _instrument(compared: Comparison) -> bool:
@@ -74,9 +90,13 @@ def order(compared: Comparison) -> str | None:
         pairs = list(zip(compared.a.sentences, compared.b.sentences, strict=True))
     else:
         pairs = [(compared.a.chunks, compared.b.chunks)]
+    fronted = compared.a.surface[:1] != compared.b.surface[:1]
     same = all(
         _same_but_for_moves(
-            _shared(one, compared, compared.only_a), _shared(other, compared, compared.only_b)
+            _shared(one, compared, compared.only_a),
+            _shared(other, compared, compared.only_b),
+            fronted=fronted,
+            names=compared.a.names | compared.b.names,
         )
         for one, other in pairs
     )
@@ -96,10 +116,13 @@ def _shared(chunks: list[Chunk], compared: Comparison, only: list[str]) -> list[
     return [(preposition, words) for preposition, words in shared if words]
 
 
-def _same_but_for_moves(a: list[Chunk], b: list[Chunk]) -> bool:
+def _same_but_for_moves(a: list[Chunk], b: list[Chunk], *, fronted: bool, names: set[str]) -> bool:
     if a == b or _flat(a) == _flat(b) or _attached(a) == _attached(b):
         return True
-    if _turned(a, b):
+    few, many = sorted((a, b), key=_phrases)
+    if _phrases(few) < _phrases(many) and _flat(few) == _joined(many, names):
+        return True
+    if fronted and (_turned(a, b) or _turned(b, a)):
         return True
     core_a, phrases_a = _split(a)
     core_b, phrases_b = _split(b)
@@ -123,6 +146,8 @@ def _participle(compared: Comparison, a: list[str], b: list[str]) -> bool:
     first, second = a[places[0]], a[places[1]]
     if (b[places[0]], b[places[1]]) != (second, first):
         return False
+    if _subject(compared.a) != _subject(compared.b) or _parted(compared, first, second):
+        return False
     return any(
         _is_participle(reading, first) != _is_participle(reading, second)
         for reading in (compared.a, compared.b)
@@ -131,7 +156,23 @@ def _participle(compared: Comparison, a: list[str], b: list[str]) -> bool:
 
 def _is_participle(reading: Reading, word: str) -> bool:
     written = reading.written.get(word, word)
-    return written.endswith(("ed", "ing")) or written in _PARTICIPLES
+    inflected = written.endswith(("ed", "ing")) and stem(written) != written
+    return inflected or written in _PARTICIPLES
+
+
+def _subject(reading: Reading) -> bool:
+    """Tell whether who or what is asked for does it: who invited them, not whom did they invite."""
+    helped = not {"do", "does", "did"}.isdisjoint(reading.surface)
+    return not helped and not reading.asks.isdisjoint(("who", "what"))
+
+
+def _parted(compared: Comparison, first: str, second: str) -> bool:
+    """Tell whether a preposition stands before one of two words: from signed to unsigned."""
+    return any(
+        preposition is not None and not {first, second}.isdisjoint(words)
+        for reading in (compared.a, compared.b)
+        for preposition, words in reading.chunks
+    )
 
 
 def _anchors(reading: Reading, compared: Comparison) -> list[str]:
@@ -152,8 +193,7 @@ def _split(chunks: list[Chunk]) -> tuple[list[str], dict[str, list[str]] | None]
     """
     core = [word for preposition, words in chunks if preposition is None for word in words]
     phrases = {preposition: words for preposition, words in chunks if preposition is not None}
-    unlike = len(phrases) == sum(preposition is not None for preposition, _ in chunks)
-    return core, phrases if unlike else None
+    return core, phrases if len(phrases) == _phrases(chunks) else None
 
 
 def _attached(chunks: list[Chunk]) -> list[str]:
@@ -166,6 +206,24 @@ def _attached(chunks: list[Chunk]) -> list[str]:
             flat.extend(words)
         else:
             flat[start:start] = words
+    return flat
+
+
+def _phrases(chunks: list[Chunk]) -> int:
+    return sum(preposition is not None for preposition, _ in chunks)
+
+
+def _joined(chunks: list[Chunk], names: set[str]) -> list[str]:
+    """Put the name of a place or a purpose before the one word it belongs to.
+
+    To delete a branch in Git is to delete a Git branch; but to train a dog for a cat is not to
+    train a cat dog, and money from Bob is not Bob's money.
+    """
+    flat: list[str] = []
+    for preposition, words in chunks:
+        belongs = preposition in _BELONGING and bool(flat) and names.issuperset(words)
+        place = len(flat) - belongs
+        flat[place:place] = words
     return flat
 
 
