@@ -17,12 +17,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two questions, whether one answer serves both, and what the data set calls their kind."""
+    """Two questions, whether one answer serves both, and what the data set calls their kind.
+
+    `key` tells which half the pair is in.
+    """
 
     a: str
     b: str
     same: bool
     kind: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,11 @@ def pairs(folder: Path) -> dict[str, list[Pair]]:
     """Return the sets of pairs."""
     return {
         "fow_cache": [
-            Pair(row["a"], row["b"], row["same_answer"], row["category"])
+            Pair(row["a"], row["b"], row["same_answer"], row["category"], row["id"])
             for row in _lines(folder / "fow_cache" / "pairs.jsonl")
         ],
         "hard_pairs": [
-            Pair(row["a"], row["b"], bool(row["label"]), row["kind"])
+            Pair(row["a"], row["b"], bool(row["label"]), row["kind"], row["a"])
             for row in _lines(folder / "hard_pairs.jsonl")
         ],
     }
@@ -59,7 +63,9 @@ def pairs(folder: Path) -> dict[str, list[Pair]]:
 def sets(folder: Path) -> dict[str, list[Labelled]]:
     """Return the sets of questions; where nothing is labelled, each has an answer of its own."""
     with (folder / "banking77" / "test.csv").open(encoding="utf-8", newline="") as file:
-        banking = [Labelled(row["text"], row["category"]) for row in csv.DictReader(file)]
+        banking = [
+            Labelled(row["text"], row["category"], row["id"]) for row in csv.DictReader(file)
+        ]
     clinc = json.loads((folder / "clinc150" / "val_test.json").read_text(encoding="utf-8"))
     instructions = folder / "self_instruct"
     return {
@@ -89,9 +95,9 @@ def conversations(folder: Path) -> list[Conversations]:
     ]
 
 
-def held_out(text: str) -> bool:
+def held_out(key: str) -> bool:
     """Tell whether a row belongs to the half that no list and no threshold was made on."""
-    return hashlib.sha256(text.encode()).digest()[0] % 2 == 1
+    return hashlib.sha256(key.encode()).digest()[0] % 2 == 1
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

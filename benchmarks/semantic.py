@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks import judging, lookups, plots, questions, report
+from benchmarks import judging, lookups, plots, questions, report, semantic_hits
 from benchmarks.judging import Decider, Score
 from benchmarks.run import Run, bars
 from benchmarks.vectors import Vectors, embedded
@@ -69,6 +69,7 @@ def main(asked: argparse.Namespace) -> int:
         scores = measure(folder, embedder, progress, held_out=asked.held_out)
         run = Run("", quick=asked.quick, progress=progress)
         lookups.measure(run, embedder, [row.b for row in questions.pairs(folder)["fow_cache"]])
+        semantic_hits.measure(run, embedder)
     run.remarks.append(conversations(folder))
     deliver(asked, run, scores, embedder.name)
     missed = any(met(score) is False for score in shipped(scores))
@@ -116,7 +117,7 @@ def _pair_judges(
     pairs: dict[str, list[questions.Pair]], vectors: Vectors, *, held_out: bool
 ) -> Iterator[tuple[str, Judge]]:
     for data, every in pairs.items():
-        rows = [row for row in every if not held_out or questions.held_out(row.a)]
+        rows = [row for row in every if not held_out or questions.held_out(row.key)]
 
         def judge(
             name: str,

@@ -97,6 +97,8 @@ async def test_many_wait_for_few_threads():
 def test_stopping_wakes_whoever_waits_and_the_next_begins_anew(workers):
     go = threading.Event()
     running = workers.submit(partial(go.wait, 5))
+    while not running.running():
+        time.sleep(0.001)
     waiting = workers.submit(lambda: "never")
     threading.Timer(0.02, go.set).start()
     workers.stop()

@@ -336,6 +336,7 @@ def test_every_decision_is_explained_and_no_text_is_told(world):
         other = ask(portkey, "How do I not reset my password?").get_cache_decision()
         assert other.reason.startswith("veto: ")
         assert other.passed[0].similarity > 0.5
+        assert other.to_dict()["passed"][0].keys() == {"question", "similarity", "veto"}
         assert RESET not in str(decision) + str(other.to_dict())
         copy = pickle.loads(pickle.dumps(hit))
         assert copy.get_cache_decision() == decision

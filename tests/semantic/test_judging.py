@@ -169,6 +169,7 @@ def test_a_comparer_says_whether_two_answers_are_the_same(world):
     given = {"cache_fields": {"shadow": True}, "cache_comparer": comparer}
     with client(world.target("a"), on_event=events.append, **given) as portkey:
         first, second = ask(portkey, RESET), ask(portkey, AGAIN)
+        portkey._driver._beside.join()  # nobody waits for it
         assert compared == [(said(first), said(second))]
         told = [event.reason for event in events if event.name == "cache.compared"]
         assert told == ["the same answer"]

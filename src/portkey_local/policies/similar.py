@@ -15,7 +15,7 @@ Whatever goes wrong or takes too long here is a miss and an event.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -44,9 +44,9 @@ JUDGEMENT: Final = 10.0  # seconds that the caller's own functions may take
 class Rules:
     """What a node's config says of its semantic tier.
 
-    `at_least` is the similarity to ask for, if not what the model's calibration says. A
-    `sample` of would-be hits (0 to 1) is withheld for
-    comparison, and all of them until the error rate is proven to be below `max_error`.
+    `at_least` is the similarity to ask for, if not what the model's calibration says. A `sample` of
+    would-be hits (0 to 1) is withheld for comparison, and all of them until the error rate is
+    proven to be below `max_error`.
     """
 
     profile: Profile
@@ -145,16 +145,27 @@ class Similar:
             failed(error)
 
     def _compared(self, cached: Cached, call: Call, question: Wondered, answer: str) -> Route[None]:
+        """Compare the model's answer with the withheld one; the caller's comparer beside."""
+        expected, comparer = question.expected or "", self.judges.comparer
+        if comparer is None:
+            self._count(cached, call, question, same=alike(expected, answer))
+            return
+        comparing = partial(comparer, expected, answer)
+        yield from Beside(self._compared_beside(cached, call, question, comparing))
+
+    def _compared_beside(
+        self, cached: Cached, call: Call, question: Wondered, comparing: Callable[[], Any]
+    ) -> Route[None]:
+        same = yield from Run(comparing, JUDGEMENT)
+        if isinstance(same, Raised):
+            cached.failed(call)(same.error)
+        else:
+            self._count(cached, call, question, same=same is True)
+
+    def _count(self, cached: Cached, call: Call, question: Wondered, *, same: bool) -> None:
         """Count whether the model has answered as the withheld hit would have."""
-        expected = question.expected or ""
-        same: Any = alike(expected, answer)
-        if (comparer := self.judges.comparer) is not None:
-            same = yield from Run(partial(comparer, expected, answer), JUDGEMENT)
-            if isinstance(same, Raised):
-                cached.failed(call)(same.error)
-                return
-        self.evidence.note(self.levels(question.scope, call.caching.namespace), same=same is True)
-        reason = "the same answer" if same is True else "another answer"
+        self.evidence.note(self.levels(question.scope, call.caching.namespace), same=same)
+        reason = "the same answer" if same else "another answer"
         call.report("cache.compared", cached.sole, reason=reason, profile=self.rules.profile)
 
 

@@ -53,8 +53,10 @@ class CacheDecision:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the decision as JSON, without what is unset."""
-        facts = {each.name: getattr(self, each.name) for each in fields(self)}
-        facts["passed"] = [
-            {each.name: getattr(one, each.name) for each in fields(one)} for one in self.passed
-        ]
-        return {name: value for name, value in facts.items() if value not in (None, [])}
+        told = {**_set(self), "passed": [_set(each) for each in self.passed]}
+        return {name: value for name, value in told.items() if value != []}
+
+
+def _set(facts: CacheDecision | Passed) -> dict[str, Any]:
+    values = ((each.name, getattr(facts, each.name)) for each in fields(facts))
+    return {name: value for name, value in values if value is not None}

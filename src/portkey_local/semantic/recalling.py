@@ -29,7 +29,7 @@ __all__ = ["Recall", "Recalled", "Sought", "WarmthState"]
 
 LOGGER: Final = logging.getLogger("portkey_local")
 NEIGHBOURS: Final = 5
-PATIENCE: Final = 0.5  # seconds that a call waits for a look
+PATIENCE: Final = 1.0  # seconds that a call waits for a look
 WARM_UP: Final = 10.0  # seconds from the first look within which calls wait for the model to load
 FEW: Final = 60  # letters, which are too few to be too many tokens
 UNKNOWN: Final = 0.9  # the similarity that is asked of a model nobody has calibrated

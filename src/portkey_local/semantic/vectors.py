@@ -27,7 +27,7 @@ class VectorsState:
     def __init__(self, texts: int = TEXTS) -> None:
         """Begin with none."""
         self.lock = threading.Lock()
-        self._texts = texts
+        self.texts = texts
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         survive(self)
 
@@ -51,5 +51,5 @@ class VectorsState:
             return
         with self.lock:
             self._kept[text] = vector
-            while len(self._kept) > self._texts:
+            while len(self._kept) > self.texts:
                 self._kept.popitem(last=False)
