@@ -333,7 +333,7 @@ class Cached:
         """Keep an answer that is good and whole, and land its flight with it; whether it was."""
         datas = [reply.data] if events is None else [event.data for event in events]
         value = None
-        if reply.target in self.targets and entries.fit(reply.answer, datas):
+        if reply.target in self.targets and entries.fit(reply.answer, datas, call.request.path):
             whole = reply.data if events is None else None
             value = self.written(call, reply, whole, events, usage=asked.usage)
             if value is not None and call.caching.writes:
