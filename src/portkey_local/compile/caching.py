@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from portkey_local.caches.keys import digest
+from portkey_local.compile.likeness import likeness
 from portkey_local.config import Cache, Config
 from portkey_local.effects import Router
 from portkey_local.model import EMPTY, Target
@@ -52,7 +53,7 @@ def cached(
     """Return a node's router behind its cache; the node is complete, with its keys."""
     own = node.cache.max_age if node.cache is not None else None
     below = dict(_below(node, path, targets))
-    told = [_told(node, path, below), sorted(map(_named, checks.items()))]
+    told = [_told(node, path, below), [[name, likeness(checks[name])] for name in sorted(checks)]]
     scope = Scope(
         digest=digest(told),
         override=below[path].override if node.targets is None else EMPTY,
@@ -106,13 +107,6 @@ def _told(node: Config, path: str, targets: Mapping[str, Target]) -> Any:
 
 def _accounts() -> list[tuple[str, str]]:
     return sorted(item for item in os.environ.items() if item[0].startswith(ACCOUNTS))
-
-
-def _named(check: tuple[str, Callable[..., Any]]) -> list[str]:
-    """Return what tells one check of the caller's from another of the same name."""
-    name, function = check
-    kind = function if hasattr(function, "__qualname__") else type(function)
-    return [name, str(getattr(kind, "__module__", "")), kind.__qualname__]
 
 
 def _looked_at(node: Config) -> Iterator[str]:
