@@ -58,9 +58,13 @@ def database(directory: Path, size_limit: int, wait: float) -> Database:
 
 
 def probe(file: Path, wait: float) -> None:
-    """Raise what is wrong with a database; diskcache would wait a minute for a locked one."""
+    """Raise what is wrong with a database; diskcache would wait a minute for a locked one.
+
+    It writes where it opens, so a lock that keeps only writers out counts as well.
+    """
     with closing(sqlite3.connect(file, timeout=wait)) as connection:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.execute("BEGIN IMMEDIATE")
 
 
 def _disk() -> Any:
