@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     import diskcache
 
 __all__ = [
+    "FILES",
+    "KEY_FILE",
     "Database",
     "Planted",
     "database",
     "is_broken",
+    "is_ours",
     "name_of",
     "patiently",
     "probe",
@@ -35,6 +38,8 @@ T = TypeVar("T")
 Database: TypeAlias = "diskcache.Cache"
 WRITE_WAIT: Final = 5.0  # seconds that a write waits for its turn
 FILES: Final = ("cache.db", "cache.db-wal", "cache.db-shm")
+KEY_FILE: Final = "secret"
+KEY_SIZE: Final = 32  # bytes
 
 
 class Planted(Exception):
@@ -134,6 +139,12 @@ def name_of(key: bytes, secret: bytes) -> bytes:
     return hashlib.blake2b(key, key=secret, digest_size=32).digest()
 
 
+def is_ours(directory: Path) -> bool:
+    """Whether a directory is a cache that we have made; one of diskcache's has no such secret."""
+    file, secret = directory / FILES[0], directory / KEY_FILE
+    return file.is_file() and secret.is_file() and secret.stat().st_size == KEY_SIZE
+
+
 def secret_of(path: Path) -> bytes:
     """Return the directory's secret, made by the first who comes."""
     with suppress(FileNotFoundError):
@@ -141,7 +152,7 @@ def secret_of(path: Path) -> bytes:
     made = path.with_name(f".secret-{secrets.token_hex(8)}")
     descriptor = os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(32))
+        file.write(secrets.token_bytes(KEY_SIZE))
     try:
         with suppress(FileExistsError):  # another process may have been first
             os.link(made, path)  # whole or not at all
@@ -152,6 +163,6 @@ def secret_of(path: Path) -> bytes:
 
 def _read(path: Path) -> bytes:
     secret = path.read_bytes()
-    if len(secret) != 32:
+    if len(secret) != KEY_SIZE:
         raise ValueError(f"{path} is not a secret of ours; delete the directory")
     return secret

@@ -20,6 +20,7 @@ from typing import Final
 
 from portkey_local.caches import ledger
 from portkey_local.caches.directory import (
+    KEY_FILE,
     Database,
     database,
     is_broken,
@@ -212,7 +213,7 @@ class DiskCache:
     def _opened_anew(self) -> tuple[Database, bytes]:
         self.directory.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         self.directory.chmod(FOLDER_MODE)  # raises in a directory that is somebody else's
-        secret = secret_of(self.directory / "secret")
+        secret = secret_of(self.directory / KEY_FILE)
         try:
             return database(self.directory, self.size_limit, self._wait), secret
         except sqlite3.DatabaseError as error:
