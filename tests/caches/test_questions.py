@@ -70,6 +70,20 @@ def test_only_what_is_new_comes_after_a_number(questions):
     assert len(questions.since(b"a", 0)) == 2
 
 
+def test_numbers_go_on_where_the_file_begins_anew(tmp_path):
+    place = DiskQuestions(tmp_path / "c")
+    place.add(question(1), unexpected)
+    place.flush()
+    [first] = place.since(b"a", 0)
+    place.close()
+    shutil.rmtree(tmp_path / "c")
+    place.add(question(2), unexpected)
+    place.flush()
+    [second] = place.since(b"a", first.number)
+    assert second.key == b"\2" * 32
+    place.close()
+
+
 def test_what_is_no_text_of_unicode_s_is_kept_as_it_is(questions):
     odd = "half a pair \ud800, a null \0, and \U0001f600"
     questions.add(question(1, text=odd), unexpected)

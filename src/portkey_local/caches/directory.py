@@ -25,6 +25,7 @@ __all__ = [
     "Database",
     "Planted",
     "database",
+    "inode_of",
     "is_broken",
     "is_ours",
     "name_of",
@@ -125,6 +126,14 @@ def patiently(work: Callable[[], T]) -> T:
 def is_broken(error: sqlite3.DatabaseError) -> bool:
     """Whether an error says that the file is no database any more."""
     return any(words in str(error) for words in ("malformed", "not a database", "disk image"))
+
+
+def inode_of(file: Path) -> int:
+    """Return what tells a file from one that was put in its place; 0 where there is none."""
+    try:
+        return file.stat().st_ino
+    except FileNotFoundError:
+        return 0
 
 
 def set_aside(directory: Path) -> None:
