@@ -45,6 +45,7 @@ class Entry:
 
     `at` is the time of day when it came, `target` the place of who gave it among the targets of
     the node that keeps it, `usage` whether a stream was asked for its usage.
+    `further` are the keys under which caches further in keep it, too.
     """
 
     at: float
@@ -54,6 +55,7 @@ class Entry:
     data: Any = None
     events: list[ServerEvent] | None = None
     usage: bool = False
+    further: tuple[bytes, ...] = ()
 
 
 def encoded(
@@ -65,6 +67,7 @@ def encoded(
     *,
     usage: bool = False,
     said: bytes = b"{}",
+    further: Sequence[bytes] = (),
 ) -> bytes:
     """Return an entry as bytes, with what is said of it in front; raise ValueError or TypeError for
     what JSON cannot hold.
@@ -73,7 +76,8 @@ def encoded(
     told = None
     if events is not None:
         told = [[event.name, None if event.data is DONE else [event.data]] for event in events]
-    line = ENCODER.encode([at, target, answer.status, headers, data, told, usage])
+    also = [key.hex() for key in further]
+    line = ENCODER.encode([at, target, answer.status, headers, data, told, usage, *also])
     return said + b"\n" + line.encode()
 
 
@@ -81,12 +85,13 @@ def decoded(value: bytes) -> Entry | None:
     """Return the entry in bytes, or None where there is none."""
     try:
         line = value[value.index(b"\n") :]
-        at, target, status, headers, data, told, usage = from_json(line)
+        at, target, status, headers, data, told, usage, *also = from_json(line)
         events = None
         if told is not None:
             events = [ServerEvent(name, DONE if d is None else d[0], b"") for name, d in told]
         head = float(at), int(target), int(status), dict(headers)
-        return Entry(*head, data, events, usage=usage is True)
+        further = tuple(map(bytes.fromhex, also))
+        return Entry(*head, data, events, usage=usage is True, further=further)
     except (ValueError, TypeError):
         return None
 

@@ -89,6 +89,8 @@ class Similar:
         call.report("cache.miss", cached.sole)
         if found.question is not None:
             asked = replace(asked, question=found.question)
+        if found.rejected:  # a cache further in may have the same answer, and know nothing of it
+            call = replace(call, caching=replace(call.caching, alike=False))
         outcome = yield from cached.ask(call, asked, flight)
         if isinstance(outcome, Reply) and outcome.decision is None:
             outcome = replace(outcome, decision=found.decision)
