@@ -101,9 +101,13 @@ class Similar:
         return (yield from Look(self, cached, call, asked, dry=True).found()).decision
 
     def levels(self, scope: bytes, namespace: str) -> tuple[tuple[str, ...], ...]:
-        """Return where comparisons are counted, from narrow to wide."""
-        profile = self.rules.profile
-        return (profile, "scope", scope.hex()), (profile, "namespace", namespace), (profile,)
+        """Return where comparisons are counted, from narrow to wide.
+
+        What one way of deciding has shown proves nothing of another one.
+        """
+        rules = self.rules
+        way = (rules.profile, str(rules.at_least), self.recall.embedder.fingerprint)
+        return (*way, "scope", scope.hex()), (*way, "namespace", namespace), way
 
     # --- after the answer
 
