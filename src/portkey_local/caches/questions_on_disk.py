@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from portkey_local.caches.directory import inode_of
 from portkey_local.caches.questions import SWEEP, Question
@@ -24,6 +24,7 @@ from portkey_local.caches.writer import Batch, Waiting, Writer
 
 __all__ = ["DiskQuestions"]
 
+T = TypeVar("T")
 QUESTIONS: Final = 100_000  # about 200 MB, with vectors of 384 numbers
 FILE: Final = "questions.db"
 FOLDER_MODE: Final = 0o700
@@ -118,8 +119,7 @@ class DiskQuestions:
         self.flush()
         if not (self.directory / FILE).exists():
             return []
-        with self._reading.opened() as database:
-            return [key for (key,) in database.execute("SELECT key FROM questions")]
+        return self._reading.mended(_keys)
 
     def remove(self, keys: Collection[bytes], /) -> None:
         """Forget the questions that lead to these keys; written by a thread of our own."""
@@ -134,10 +134,7 @@ class DiskQuestions:
         self.flush()
         if not (self.directory / FILE).exists():
             return
-        with self._writing.opened() as database:
-            with database:
-                database.execute("DELETE FROM questions")
-            database.execute("VACUUM")
+        self._writing.mended(_cleared)
 
     def flush(self) -> None:
         """Wait until what was added is written."""
@@ -200,12 +197,23 @@ class _Door:
                     self._inode = inode_of(self._file)
                 yield self._connection
             except sqlite3.DatabaseError as error:
-                if any(words in str(error) for words in BROKEN):
+                if _is_broken(error):
                     opened = self._connection is not None
                     self._close()
                     if not opened or self._inode == inode_of(self._file):  # else one was first
                         _set_aside(self._directory)
                 raise
+
+    def mended(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do something with the file, or with the new one where it was no database any more."""
+        try:
+            with self.opened() as database:
+                return work(database)
+        except sqlite3.DatabaseError as error:
+            if not _is_broken(error):
+                raise
+            with self.opened() as database:
+                return work(database)
 
     def close(self) -> None:
         """Close the connection."""
@@ -221,6 +229,20 @@ class _Door:
 
 def _unheeded(_: Exception) -> None:
     """Take a failure to forget: whoever meets the question finds that it leads nowhere."""
+
+
+def _is_broken(error: sqlite3.DatabaseError) -> bool:
+    return any(words in str(error) for words in BROKEN)
+
+
+def _keys(database: sqlite3.Connection) -> list[bytes]:
+    return [key for (key,) in database.execute("SELECT key FROM questions")]
+
+
+def _cleared(database: sqlite3.Connection) -> None:
+    with database:
+        database.execute("DELETE FROM questions")
+    database.execute("VACUUM")
 
 
 def _set_aside(directory: Path) -> None:
