@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from portkey_local.caches.keys import digest
+from portkey_local.compile.conditions import looked_at
 from portkey_local.compile.likeness import likeness
 from portkey_local.config import Cache, Config
 from portkey_local.effects import Router
@@ -54,11 +55,12 @@ def cached(
     own = node.cache.max_age if node.cache is not None else None
     below = dict(_below(node, path, targets))
     told = [_told(node, path, below), [[name, likeness(checks[name])] for name in sorted(checks)]]
+    fields = {field for field in looked_at(node) if field.startswith(METADATA)}
     scope = Scope(
         digest=digest(told),
         override=below[path].override if node.targets is None else EMPTY,
         forward=tuple(sorted({name for target in below.values() for name in target.forward})),
-        looks=tuple(look(field) for field in sorted(set(_looked_at(node)))),
+        looks=tuple(look(field) for field in sorted(fields)),
     )
     max_age = MAX_AGE if own is None else own
     stale = NEVER if node.cache is None else _stale(node.cache)
@@ -107,22 +109,3 @@ def _told(node: Config, path: str, targets: Mapping[str, Target]) -> Any:
 
 def _accounts() -> list[tuple[str, str]]:
     return sorted(item for item in os.environ.items() if item[0].startswith(ACCOUNTS))
-
-
-def _looked_at(node: Config) -> Iterator[str]:
-    """Name the metadata that the conditions in a tree look at."""
-    for condition in (node.strategy.conditions if node.strategy else None) or ():
-        yield from _names(condition.query)
-    for target in node.targets or ():
-        yield from _looked_at(target)
-
-
-def _names(query: Any) -> Iterator[str]:
-    if isinstance(query, Mapping):
-        for name, value in query.items():
-            if name.startswith(METADATA):
-                yield name
-            yield from _names(value)
-    elif isinstance(query, list):
-        for each in query:
-            yield from _names(each)

@@ -2,8 +2,8 @@
 
 Ground rules: by what it is made of, never by where it lies in memory. Two functions of one name are
 the same only where their code is, and the plain values that it closes over, is bound to or is given
-by default. What is no plain value counts by its type alone, and what changes (a list, a dict) does
-not count: a check that counts its calls stays the same check.
+by default. What is no plain value counts by its type alone, and so does what may grow (a list, a
+dict): a check that collects what it has seen stays the same check.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
+from portkey_local.compile.conditions import looked_at
 from portkey_local.config import Cache, Config, warn
 from portkey_local.model import Target
 from portkey_local.policies.shelf import Shelf
@@ -76,25 +77,7 @@ def _warn(shelf: Shelf, message: str) -> None:
 
 def _never(node: Config, targets: Iterable[Target]) -> str | None:
     """Return why no call of a node is for the tier, in a word or two."""
-    if any(name.startswith(WORDS) for name in _looked_at(node)):
+    if any(name.startswith(WORDS) for name in looked_at(node)):
         return "routed by its words"
     reasons = (unfit_fields(target.override) for target in targets)
     return next((reason for reason in reasons if reason is not None), None)
-
-
-def _looked_at(node: Config) -> Iterator[str]:
-    """Name the fields that the conditions in a tree look at."""
-    for condition in (node.strategy.conditions if node.strategy else None) or ():
-        yield from _names(condition.query)
-    for target in node.targets or ():
-        yield from _looked_at(target)
-
-
-def _names(query: Any) -> Iterator[str]:
-    if isinstance(query, Mapping):
-        for name, value in query.items():
-            yield name
-            yield from _names(value)
-    elif isinstance(query, list):
-        for each in query:
-            yield from _names(each)
