@@ -73,7 +73,7 @@ def tests(session: nox.Session, openai: str, left_out: tuple[str, ...]) -> None:
     On openai 3 all of them, on openai 2 those in which its version matters.
     """
     session.install("--editable", ".[dev]", openai)
-    ignored = [f"--ignore=tests/{folder}" for folder in left_out]
+    ignored = [f"--ignore=tests/{folder}" for folder in ("frameworks", *left_out)]
     # Two processes, a file to one of them: most of a file's time is waiting.
     session.run("pytest", "-n", "2", "--dist", "loadfile", *ignored, *session.posargs)
 

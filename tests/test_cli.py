@@ -20,7 +20,9 @@ from portkey_local.providers.table import PROVIDERS
 from portkey_local.testing import Fault, Loopback, Step, chat, chat_stream, error
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
-START = "from portkey_local.cli import main; main()"
+# A shell's programs in the background do not hear a Control-C, and neither do their children.
+HEAR = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+START = HEAR + "from portkey_local.cli import main; main()"
 KEY = "sk-0123456789abcdefghijklmnop"
 
 Run = Callable[..., Any]

@@ -344,7 +344,8 @@ class Caching:
     Answers are kept apart by `namespace`. Without `reads` no kept answer will do, and without
     `writes` none is kept; one older than `max_age` seconds is stale. `max_stale` and
     `stale_if_error` say for how many seconds more a stale one will do, in place of what the config
-    says: at once, and where nothing else can be had.
+    says: at once, and where nothing else can be had. Without `alike` no answer to another question,
+    however like it is, will do.
     """
 
     namespace: str = ""
@@ -353,6 +354,7 @@ class Caching:
     max_age: float = math.inf
     max_stale: float | None = None
     stale_if_error: float | None = None
+    alike: bool = True
 
 
 ANY_CACHING: Final = Caching()

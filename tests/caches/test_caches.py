@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import sqlite3
 import stat
@@ -23,7 +24,7 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from portkey_local.caches import ledger, upkeep
-from portkey_local.caches.directory import Planted
+from portkey_local.caches.directory import Planted, set_aside
 from portkey_local.caches.disk import DiskCache
 from portkey_local.caches.memory import OVERHEAD, MemoryCache
 from portkey_local.caches.writer import ROOM, Full, Waiting, Writer
@@ -361,12 +362,36 @@ def test_a_locked_database_is_waited_for_briefly(folder, disk):
     assert DiskCache(folder).get(KEYS[1], 0.0) == b"two"
 
 
-def test_a_database_that_is_locked_for_good_holds_up_nobody_for_long(folder, disk):
+def test_a_directory_that_is_deleted_while_it_is_open_begins_anew(folder, disk):
+    kept(disk)
+    shutil.rmtree(folder)
+    assert disk.get(KEYS[0], 0.0) is None
+    kept(disk, KEYS[1], b"two")
+    other = DiskCache(folder)
+    assert other.get(KEYS[1], 0.0) == b"two"
+    other.close()
+
+
+def test_a_file_that_another_process_has_set_aside_is_not_set_aside_again(folder, disk):
+    kept(disk)
+    other = DiskCache(folder)
+    assert other.get(KEYS[0], 0.0) == b"one"
+    set_aside(folder)  # as the first does that finds it broken
+    kept(disk, value=b"anew")
+    assert other.get(KEYS[0], 0.0) == b"anew"
+    other._inode = 0  # as if the file were another one still
+    other._mend(sqlite3.DatabaseError("database disk image is malformed"))
+    assert other.get(KEYS[0], 0.0) == b"anew"
+    other.close()
+
+
+@pytest.mark.parametrize("lock", [["pragma locking_mode = exclusive", "begin exclusive"], []])
+def test_a_database_that_is_locked_for_good_holds_up_nobody_for_long(folder, disk, lock):
     kept(disk)
     disk.close()
     other = sqlite3.connect(folder / "cache.db", isolation_level=None)
-    other.execute("pragma locking_mode = exclusive")
-    other.execute("begin exclusive")
+    for statement in lock or ["begin immediate"]:  # which keeps out only who writes
+        other.execute(statement)
     begun = time.monotonic()
     for _ in range(3):
         with pytest.raises((sqlite3.OperationalError, diskcache.Timeout)):

@@ -16,6 +16,7 @@ from portkey_local.caches.forms import chunks_of, fitted, whole_of
 from portkey_local.model import DONE, Answer, ServerEvent
 
 OK = Answer(200, {"content-type": "application/json", "x-request-id": "r", "set-cookie": "no"})
+CHAT = "/chat/completions"
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 
 
@@ -185,14 +186,18 @@ def test_what_is_no_entry_is_read_as_none(value):
 
 @pytest.mark.parametrize("name", WHOLES)
 def test_good_answers_are_fit_to_be_kept(name):
-    assert fit(OK, [WHOLES[name]])
-    assert fit(OK, [event.data for event in chunks_of(WHOLES[name], chat=True, usage=False)])
+    assert fit(OK, [WHOLES[name]], CHAT)
+    streamed = [event.data for event in chunks_of(WHOLES[name], chat=True, usage=False)]
+    assert fit(OK, streamed, CHAT)
 
 
 UNFIT = {
     "an error in a 200": {"error": {"message": "x"}},
     "a refusal": whole(message(refusal="I cannot")),
     "a filter": {"choices": [{"finish_reason": "content_filter", "message": {"content": "a"}}]},
+    "a filter in Google's words": {"choices": [{"finish_reason": "SAFETY", "message": {}}]},
+    "a filter of images": {"choices": [{"finish_reason": "IMAGE_SAFETY", "message": {}}]},
+    "a filter in Bedrock's words": {"choices": [{"finish_reason": "guardrail_intervened"}]},
     "a refusal of Anthropic's": {"type": "message", "stop_reason": "refusal", "content": []},
     "a refusal at a stream's end": {"type": "message_delta", "delta": {"stop_reason": "refusal"}},
     "a refusal in a chunk": {"choices": [{"delta": {"refusal": "I"}}]},
@@ -210,19 +215,42 @@ UNFIT = {
 
 @pytest.mark.parametrize("name", UNFIT)
 def test_what_is_not_good_and_whole_is_not(name):
-    assert not fit(OK, [UNFIT[name]])
-    assert not fit(OK, [WHOLES["text"], UNFIT[name]])
+    assert not fit(OK, [UNFIT[name]], CHAT)
+    assert not fit(OK, [WHOLES["text"], UNFIT[name]], CHAT)
+
+
+NOTHING: Any = [{}, {"message": "Too many requests"}, {"object": "list", "data": []}]
+
+
+@pytest.mark.parametrize("data", NOTHING)
+@pytest.mark.parametrize("path", [CHAT, "/embeddings", "/messages", "/moderations", "/responses"])
+def test_what_holds_no_answer_is_not_fit(path, data):
+    assert not fit(OK, [data], path)
+
+
+@pytest.mark.parametrize(
+    ("path", "holds"),
+    [("/embeddings", "data"), ("/messages", "content"), ("/moderations", "results")],
+)
+def test_an_answer_of_each_kind_is_fit(path, holds):
+    assert fit(OK, [{holds: [{"index": 0}]}], path)
+
+
+def test_a_stream_of_events_ends_with_an_event_of_its_own():
+    assert fit(
+        OK, [{"type": "message_start", "message": {}}, {"type": "message_stop"}], "/messages"
+    )
 
 
 @pytest.mark.parametrize("status", [202, 204, 206, 226, 246, 400, 446, 500])
 def test_only_complete_answers_are_fit(status):
-    assert not fit(Answer(status, {}), [WHOLES["text"]])
-    assert not fit(OK, [])
+    assert not fit(Answer(status, {}), [WHOLES["text"]], CHAT)
+    assert not fit(OK, [], CHAT)
 
 
 def test_a_completed_response_is_fit():
     done = {"object": "response", "status": "completed", "output": [{"content": [{"type": "x"}]}]}
     begun = {"type": "response.created", "response": {**done, "status": "in_progress"}}
-    assert fit(OK, [done])
-    assert fit(OK, [begun, {"type": "response.completed", "response": done}])
+    assert fit(OK, [done], "/responses")
+    assert fit(OK, [begun, {"type": "response.completed", "response": done}], "/responses")
     assert json.dumps(done)

@@ -15,6 +15,7 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from portkey_local.caches import questions_on_disk
+from portkey_local.caches.disk import DiskCache
 from portkey_local.caches.questions import MemoryQuestions, Question
 from portkey_local.caches.questions_on_disk import DiskQuestions
 
@@ -68,6 +69,37 @@ def test_only_what_is_new_comes_after_a_number(questions):
     [again] = questions.since(b"a", second.number)
     assert (again.text, again.until) == ("Why?", 120.0)
     assert len(questions.since(b"a", 0)) == 2
+
+
+def test_numbers_go_on_where_the_file_begins_anew(tmp_path):
+    place = DiskQuestions(tmp_path / "c")
+    place.add(question(1), unexpected)
+    place.flush()
+    [first] = place.since(b"a", 0)
+    place.close()
+    shutil.rmtree(tmp_path / "c")
+    place.add(question(2), unexpected)
+    place.flush()
+    [second] = place.since(b"a", first.number)
+    assert second.key == b"\2" * 32
+    place.close()
+
+
+@pytest.mark.parametrize("opened", [True, False], ids=["while open", "before"])
+def test_a_broken_file_is_no_reason_to_delete_nothing(tmp_path, opened):
+    cache = DiskCache(tmp_path / "c")
+    cache.put(b"k", b"{}\nvalue", 0.0, 60.0, unexpected)
+    cache.questions.add(question(1), unexpected)
+    cache.flush()
+    for remove in (lambda: cache.remove(cache.rows()), cache.clear):
+        if not opened:
+            cache.close()
+        for path in (tmp_path / "c").glob("questions.db*"):
+            path.write_bytes(b"garbage " * 2000)
+        cache.put(b"k", b"{}\nvalue", 0.0, 60.0, unexpected)
+        assert remove() == 1
+        assert cache.questions.keys() == []
+    cache.close()
 
 
 def test_what_is_no_text_of_unicode_s_is_kept_as_it_is(questions):

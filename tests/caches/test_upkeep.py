@@ -411,12 +411,25 @@ def test_a_rejected_list_of_embeddings(world, place):
         assert status(client.embeddings.create(model="e", input="b")) == "MISS"
 
 
-def test_an_answer_in_a_cache_within_a_cache_is_rejected_in_both(world):
-    target = config(world.target("a"))
-    group = {"strategy": {"mode": "single"}, "targets": [target], "cache": target["cache"]}
-    with Portkey(config=group) as client:
+def nested(url: str) -> dict[str, Any]:
+    target = config(url)
+    return {"strategy": {"mode": "single"}, "targets": [target], "cache": target["cache"]}
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["the first one", "one served from it"])
+def test_an_answer_in_a_cache_within_a_cache_is_rejected_in_both(world, place, again):
+    with Portkey(config=nested(world.target("a")), **place) as client:
+        answer = ask(client)
+        assert client.cache.stats().entries == 2
+        assert client.cache.reject(ask(client) if again else answer)
         assert client.cache.stats().entries == 0
-        assert client.cache.reject(ask(client))
+
+
+def test_so_are_embeddings(world):
+    with Portkey(config=nested(world.target("a"))) as client:
+        answers = [client.embeddings.create(model="e", input=["a", "b"]) for _ in range(2)]
+        assert status(answers[1]) == "HIT"
+        assert client.cache.reject(answers[1])
         assert client.cache.stats().entries == 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,35 @@ def test_without_a_directory_it_says_which_to_give(run, folder, tmp_path):
     assert told.exit_code == 1
     assert "no cache directory" in " ".join(told.output.split())
     assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize("secret", [None, b"", b"somebody else's"])
+def test_a_directory_of_somebody_else_s_is_left_as_it_is(run, tmp_path, secret):
+    other = sqlite3.connect(tmp_path / "cache.db")
+    other.execute("create table theirs (a)")
+    other.close()
+    if secret is not None:
+        (tmp_path / "secret").write_bytes(secret)
+    tmp_path.chmod(0o755)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for command in (["ls"], ["stats"], ["clear", "--yes"], ["rm", "row-1"]):
+        told = run("cache", *command, "--dir", str(tmp_path))
+        assert told.exit_code == 1
+        assert told.output.startswith("error:")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_directory_that_is_locked_is_a_line(run, folder, monkeypatch):
+    monkeypatch.setattr(sys.modules["portkey_local.cli.cache"], "WAIT", 0.05)
+    other = sqlite3.connect(folder / "cache.db", isolation_level=None)
+    other.execute("begin immediate")
+    begun = time.monotonic()
+    told = run("cache", "ls", "--dir", str(folder))
+    other.close()
+    assert told.exit_code == 1
+    assert "locked" in told.output
+    assert time.monotonic() - begun < 5
 
 
 def test_a_broken_database_is_a_line_and_stays_where_it_is(run, folder):

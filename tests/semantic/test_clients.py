@@ -320,6 +320,20 @@ def test_a_rejected_answer_is_never_given_to_that_question_again(world, tmp_path
 # --- explained
 
 
+def test_what_was_rejected_is_not_given_by_a_cache_within_either(world):
+    target = semantic(world.target("a"))
+    group = {"strategy": {"mode": "single"}, "targets": [target], "cache": target["cache"]}
+    with Portkey(config=group, cache_embedder=HashingEmbedder()) as portkey:
+        ask(portkey, RESET)
+        wrong = ask(portkey, AGAIN)
+        assert status(wrong) == SERVED
+        assert portkey.cache.reject(wrong)
+        ask(portkey, RESET)
+        right = ask(portkey, AGAIN)
+        assert (status(right), said(right)) == (MISSED, "answer 3 of a")
+        assert status(ask(portkey, AGAIN)) == "HIT"
+
+
 def test_every_decision_is_explained_and_no_text_is_told(world):
     with client(world.target("a")) as portkey:
         miss, hit, exact = ask(portkey, RESET), ask(portkey, AGAIN), ask(portkey, RESET)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 from tests.caches.worlds import Counting, said, status
-from tests.semantic.worlds import AGAIN, RESET, Everything, ask, client, names
+from tests.semantic.worlds import AGAIN, RESET, Everything, ask, client, names, semantic
 
-from portkey_local import AsyncPortkey
+from portkey_local import AsyncPortkey, Portkey
 from portkey_local.policies import looking
 from portkey_local.semantic.evidence import EvidenceState, at_most
 from portkey_local.testing import Loopback
@@ -156,6 +156,25 @@ def test_nothing_is_served_until_the_error_rate_is_proven(same):
             found.append(ask(portkey, AGAIN, seed=number))
         assert [status(each) for each in found] == [MISSED] * 59 + [SERVED] * 2
         assert found[58].get_cache_decision().reason == "unproven"
+
+
+@pytest.mark.parametrize("other", [{"min_similarity": 0.2}, {"profile": "loose"}])
+def test_what_one_way_of_deciding_has_proven_another_has_not(same, other):
+    careful = {"max_error": 0.5, "sample": 0}
+    one, two = semantic(same.target("a"), **careful), semantic(same.target("b"), **careful, **other)
+    decided = {"query": {"metadata.side": "one"}, "then": "one"}
+    routed = {
+        "strategy": {"mode": "conditional", "conditions": [decided], "default": "two"},
+        "targets": [{**one, "name": "one"}, {**two, "name": "two"}],
+    }
+    with Portkey(config=routed, cache_embedder=Everything(), metadata={"side": "one"}) as portkey:
+        for number in range(6):
+            ask(portkey, RESET, seed=number)
+            last = ask(portkey, AGAIN, seed=number)
+        assert status(last) == SERVED
+        elsewhere = portkey.with_options(metadata={"side": "two"})
+        ask(elsewhere, RESET)
+        assert ask(elsewhere, AGAIN).get_cache_decision().reason == "unproven"
 
 
 def test_a_comparer_says_whether_two_answers_are_the_same(world):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -202,6 +203,9 @@ def test_who_leaves_before_the_answer_ends_the_call(
         httpx.post(f"{url}/v1/chat/completions", json=ASK, timeout=0.3)
     assert provider.wait_closed()
     assert [received.target for received in provider.received] == ["first"]
+    until = time.monotonic() + 5
+    while not served and time.monotonic() < until:  # the call's end is told after the connection's
+        time.sleep(0.005)
     assert [(each.status, each.note) for each in served] == [(None, "the caller left")]
 
 

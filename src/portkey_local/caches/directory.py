@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     import diskcache
 
 __all__ = [
+    "FILES",
+    "KEY_FILE",
     "Database",
     "Planted",
     "database",
+    "inode_of",
     "is_broken",
+    "is_ours",
     "name_of",
     "patiently",
     "probe",
@@ -35,6 +39,8 @@ T = TypeVar("T")
 Database: TypeAlias = "diskcache.Cache"
 WRITE_WAIT: Final = 5.0  # seconds that a write waits for its turn
 FILES: Final = ("cache.db", "cache.db-wal", "cache.db-shm")
+KEY_FILE: Final = "secret"
+KEY_SIZE: Final = 32  # bytes
 
 
 class Planted(Exception):
@@ -58,9 +64,13 @@ def database(directory: Path, size_limit: int, wait: float) -> Database:
 
 
 def probe(file: Path, wait: float) -> None:
-    """Raise what is wrong with a database; diskcache would wait a minute for a locked one."""
+    """Raise what is wrong with a database; diskcache would wait a minute for a locked one.
+
+    It writes where it opens, so a lock that keeps only writers out counts as well.
+    """
     with closing(sqlite3.connect(file, timeout=wait)) as connection:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.execute("BEGIN IMMEDIATE")
 
 
 def _disk() -> Any:
@@ -118,6 +128,14 @@ def is_broken(error: sqlite3.DatabaseError) -> bool:
     return any(words in str(error) for words in ("malformed", "not a database", "disk image"))
 
 
+def inode_of(file: Path) -> int:
+    """Return what tells a file from one that was put in its place; 0 where there is none."""
+    try:
+        return file.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
 def set_aside(directory: Path) -> None:
     """Move a broken database out of the way, in place of an earlier one."""
     for name in FILES:
@@ -130,6 +148,12 @@ def name_of(key: bytes, secret: bytes) -> bytes:
     return hashlib.blake2b(key, key=secret, digest_size=32).digest()
 
 
+def is_ours(directory: Path) -> bool:
+    """Whether a directory is a cache that we have made; one of diskcache's has no such secret."""
+    file, secret = directory / FILES[0], directory / KEY_FILE
+    return file.is_file() and secret.is_file() and secret.stat().st_size == KEY_SIZE
+
+
 def secret_of(path: Path) -> bytes:
     """Return the directory's secret, made by the first who comes."""
     with suppress(FileNotFoundError):
@@ -137,7 +161,7 @@ def secret_of(path: Path) -> bytes:
     made = path.with_name(f".secret-{secrets.token_hex(8)}")
     descriptor = os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(32))
+        file.write(secrets.token_bytes(KEY_SIZE))
     try:
         with suppress(FileExistsError):  # another process may have been first
             os.link(made, path)  # whole or not at all
@@ -148,6 +172,6 @@ def secret_of(path: Path) -> bytes:
 
 def _read(path: Path) -> bytes:
     secret = path.read_bytes()
-    if len(secret) != 32:
+    if len(secret) != KEY_SIZE:
         raise ValueError(f"{path} is not a secret of ours; delete the directory")
     return secret

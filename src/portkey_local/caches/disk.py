@@ -20,8 +20,11 @@ from typing import Final
 
 from portkey_local.caches import ledger
 from portkey_local.caches.directory import (
+    FILES,
+    KEY_FILE,
     Database,
     database,
+    inode_of,
     is_broken,
     name_of,
     patiently,
@@ -45,7 +48,7 @@ class DiskCache:
 
     Opens nothing until it is asked. Several processes may share a directory; each finds what the
     others have written. A directory whose file is no database any more begins anew, and the old
-    file is set aside as `cache.db.broken`.
+    file is set aside as `cache.db.broken`; so does one that was deleted.
     """
 
     def __init__(
@@ -60,6 +63,8 @@ class DiskCache:
         self._lock = threading.Lock()
         self._owner = os.getpid()
         self._opened: tuple[Database, bytes] | None = None
+        self._file = self.directory / FILES[0]
+        self._inode = 0
         self._rest_until = 0.0
         self._trouble: Exception | None = None
         self._writer = Writer(self._write, self._leave)
@@ -116,9 +121,7 @@ class DiskCache:
         self._writer.stop()
         self.questions.close()
         with self._lock:
-            opened, self._opened = self._opened, None
-        if opened is not None:
-            opened[0].close()
+            self._let_go()
 
     def _leave(self) -> None:
         """Close the connection of a thread that ends; sqlite has one for each."""
@@ -191,12 +194,20 @@ class DiskCache:
         if self._owner != os.getpid():  # forked: another thread's lock would never be released
             self._lock, self._owner, self._opened = threading.Lock(), os.getpid(), None
         opened = self._opened
-        if opened is not None:
+        if opened is not None and self._inode == inode_of(self._file):
             return opened
         with self._lock:
-            if self._opened is None:
+            if self._opened is None or self._inode != inode_of(self._file):
+                self._let_go()
                 self._opened = self._open()
+                self._inode = inode_of(self._file)
             return self._opened
+
+    def _let_go(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            with suppress(sqlite3.Error):
+                opened[0].close()
 
     def _open(self) -> tuple[Database, bytes]:
         if self._trouble is not None and time.monotonic() < self._rest_until:
@@ -212,7 +223,7 @@ class DiskCache:
     def _opened_anew(self) -> tuple[Database, bytes]:
         self.directory.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         self.directory.chmod(FOLDER_MODE)  # raises in a directory that is somebody else's
-        secret = secret_of(self.directory / "secret")
+        secret = secret_of(self.directory / KEY_FILE)
         try:
             return database(self.directory, self.size_limit, self._wait), secret
         except sqlite3.DatabaseError as error:
@@ -225,8 +236,7 @@ class DiskCache:
         """Begin anew where the file is no database any more."""
         if is_broken(error):
             with self._lock:
-                opened, self._opened = self._opened, None
-                if opened is not None:
-                    with suppress(sqlite3.Error):
-                        opened[0].close()
-                    set_aside(self.directory)
+                if self._opened is not None:
+                    self._let_go()
+                    if self._inode == inode_of(self._file):  # else another process was first
+                        set_aside(self.directory)

@@ -15,13 +15,27 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
+from portkey_local.caches.keys import CHUNKED, EMBEDDINGS, MESSAGES
 from portkey_local.model import DONE, Answer, ServerEvent
 
 __all__ = ["Entry", "decoded", "encoded", "fit"]
 
 KEPT: Final = ("content-type", "request-id", "x-request-id")
 COMPLETE: Final = (200, 201)  # 206 is a part, 246 failed a guardrail, 202 and 204 say nothing
-REFUSED: Final = frozenset({"content_filter", "error", "refusal"})
+REFUSED: Final = frozenset(  # as OpenAI says it, and vendors in words of their own
+    {
+        "blocklist", "content_filter", "content_filtered", "error", "guardrail_intervened",
+        "jailbreak", "language", "model_armor", "prohibited_content", "recitation", "refusal",
+        "safety", "spii",
+    }
+)  # fmt: skip
+HOLDING: Final[Mapping[str, str]] = {  # the list that an answer consists of
+    **dict.fromkeys(CHUNKED, "choices"),
+    EMBEDDINGS: "data",
+    MESSAGES: "content",
+    "/moderations": "results",
+    "/responses": "output",
+}
 ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
 
@@ -31,6 +45,7 @@ class Entry:
 
     `at` is the time of day when it came, `target` the place of who gave it among the targets of
     the node that keeps it, `usage` whether a stream was asked for its usage.
+    `further` are the keys under which caches further in keep it, too.
     """
 
     at: float
@@ -40,6 +55,7 @@ class Entry:
     data: Any = None
     events: list[ServerEvent] | None = None
     usage: bool = False
+    further: tuple[bytes, ...] = ()
 
 
 def encoded(
@@ -51,6 +67,7 @@ def encoded(
     *,
     usage: bool = False,
     said: bytes = b"{}",
+    further: Sequence[bytes] = (),
 ) -> bytes:
     """Return an entry as bytes, with what is said of it in front; raise ValueError or TypeError for
     what JSON cannot hold.
@@ -59,7 +76,8 @@ def encoded(
     told = None
     if events is not None:
         told = [[event.name, None if event.data is DONE else [event.data]] for event in events]
-    line = ENCODER.encode([at, target, answer.status, headers, data, told, usage])
+    also = [key.hex() for key in further]
+    line = ENCODER.encode([at, target, answer.status, headers, data, told, usage, *also])
     return said + b"\n" + line.encode()
 
 
@@ -67,22 +85,27 @@ def decoded(value: bytes) -> Entry | None:
     """Return the entry in bytes, or None where there is none."""
     try:
         line = value[value.index(b"\n") :]
-        at, target, status, headers, data, told, usage = from_json(line)
+        at, target, status, headers, data, told, usage, *also = from_json(line)
         events = None
         if told is not None:
             events = [ServerEvent(name, DONE if d is None else d[0], b"") for name, d in told]
         head = float(at), int(target), int(status), dict(headers)
-        return Entry(*head, data, events, usage=usage is True)
+        further = tuple(map(bytes.fromhex, also))
+        return Entry(*head, data, events, usage=usage is True, further=further)
     except (ValueError, TypeError):
         return None
 
 
-def fit(answer: Answer, datas: Sequence[Any]) -> bool:
+def fit(answer: Answer, datas: Sequence[Any], path: str) -> bool:
     """Whether an answer is good and whole: no error, no refusal, nothing withheld or unfinished.
 
-    `datas` are its JSON, or that of the events of its stream.
+    `datas` are its JSON, or that of the events of its stream, `path` that of the endpoint.
     """
-    return answer.status in COMPLETE and bool(datas) and not any(map(_marred, datas))
+    if answer.status not in COMPLETE or any(map(_marred, datas)):
+        return False
+    if len(datas) > 1 and path not in CHUNKED:  # a stream of events, of which one is its end
+        return True
+    return any(_objects(data.get(HOLDING.get(path))) for data in datas if data is not DONE)
 
 
 def _marred(data: Any) -> bool:
@@ -90,10 +113,10 @@ def _marred(data: Any) -> bool:
         return False
     if not isinstance(data, Mapping) or data.get("error"):
         return True
-    if data.get("stop_reason") in REFUSED or _unfinished(data):
+    if _ends_so(data.get("stop_reason")) or _unfinished(data):
         return True
     delta = data.get("delta")  # of Anthropic's messages
-    if isinstance(delta, Mapping) and delta.get("stop_reason") in REFUSED:
+    if isinstance(delta, Mapping) and _ends_so(delta.get("stop_reason")):
         return True
     return any(map(_refused, _objects(data.get("choices"))))
 
@@ -101,7 +124,11 @@ def _marred(data: Any) -> bool:
 def _refused(choice: Mapping[str, Any]) -> bool:
     said = choice.get("message") or choice.get("delta")
     refusal = said.get("refusal") if isinstance(said, Mapping) else None
-    return bool(refusal) or choice.get("finish_reason") in REFUSED
+    return bool(refusal) or _ends_so(choice.get("finish_reason"))
+
+
+def _ends_so(reason: Any) -> bool:
+    return isinstance(reason, str) and reason.lower().removeprefix("image_") in REFUSED
 
 
 def _unfinished(data: Mapping[str, Any]) -> bool:

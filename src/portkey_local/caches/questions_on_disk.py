@@ -3,7 +3,8 @@
 Ground rules: as in `disk`: bytes and texts only, in a folder that is its owner's alone; nothing is
 written while a call waits, yet what waits to be written is found at once in this process. Numbers
 only grow, so one indexed query tells what anybody has added since the last look. A file that is no
-database any more is set aside, and begun anew.
+database any more is set aside, and begun anew; its numbers begin with the time, beyond all that
+the old one had.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from portkey_local.caches.directory import inode_of
 from portkey_local.caches.questions import SWEEP, Question
 from portkey_local.caches.writer import Batch, Waiting, Writer
 
 __all__ = ["DiskQuestions"]
 
+T = TypeVar("T")
 QUESTIONS: Final = 100_000  # about 200 MB, with vectors of 384 numbers
 FILE: Final = "questions.db"
 FOLDER_MODE: Final = 0o700
@@ -47,6 +51,11 @@ VALUES (?, ?, ?, ?, ?, ?)
 SINCE: Final = """
 SELECT scope, key, text, vector, created, until, number FROM questions
 WHERE scope = ? AND number > ? ORDER BY number
+"""
+COUNTED: Final = "SELECT count(*) FROM sqlite_sequence"
+BEGIN: Final = """
+INSERT INTO sqlite_sequence (name, seq)
+SELECT 'questions', ? WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence)
 """
 OLDEST: Final = """
 DELETE FROM questions
@@ -110,8 +119,7 @@ class DiskQuestions:
         self.flush()
         if not (self.directory / FILE).exists():
             return []
-        with self._reading.opened() as database:
-            return [key for (key,) in database.execute("SELECT key FROM questions")]
+        return self._reading.mended(_keys)
 
     def remove(self, keys: Collection[bytes], /) -> None:
         """Forget the questions that lead to these keys; written by a thread of our own."""
@@ -126,10 +134,7 @@ class DiskQuestions:
         self.flush()
         if not (self.directory / FILE).exists():
             return
-        with self._writing.opened() as database:
-            with database:
-                database.execute("DELETE FROM questions")
-            database.execute("VACUUM")
+        self._writing.mended(_cleared)
 
     def flush(self) -> None:
         """Wait until what was added is written."""
@@ -178,30 +183,37 @@ class _Door:
         self._wait = wait
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        self._file = 0
+        self._file = directory / FILE
+        self._inode = 0
 
     @contextmanager
     def opened(self) -> Iterator[sqlite3.Connection]:
         """Give the connection; of a file that is no database, begin anew and raise what it said."""
         with self._lock:
             try:
-                if self._connection is None or self._file != self._inode():
+                if self._connection is None or self._inode != inode_of(self._file):
                     self._close()
                     self._connection = _open(self._directory, self._wait)
-                    self._file = self._inode()
+                    self._inode = inode_of(self._file)
                 yield self._connection
             except sqlite3.DatabaseError as error:
-                if any(words in str(error) for words in BROKEN):
+                if _is_broken(error):
+                    opened = self._connection is not None
                     self._close()
-                    _set_aside(self._directory)
+                    if not opened or self._inode == inode_of(self._file):  # else one was first
+                        _set_aside(self._directory)
                 raise
 
-    def _inode(self) -> int:
-        """Tell the file from one that was put in its place."""
+    def mended(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do something with the file, or with the new one where it was no database any more."""
         try:
-            return (self._directory / FILE).stat().st_ino
-        except FileNotFoundError:
-            return 0
+            with self.opened() as database:
+                return work(database)
+        except sqlite3.DatabaseError as error:
+            if not _is_broken(error):
+                raise
+            with self.opened() as database:
+                return work(database)
 
     def close(self) -> None:
         """Close the connection."""
@@ -219,6 +231,20 @@ def _unheeded(_: Exception) -> None:
     """Take a failure to forget: whoever meets the question finds that it leads nowhere."""
 
 
+def _is_broken(error: sqlite3.DatabaseError) -> bool:
+    return any(words in str(error) for words in BROKEN)
+
+
+def _keys(database: sqlite3.Connection) -> list[bytes]:
+    return [key for (key,) in database.execute("SELECT key FROM questions")]
+
+
+def _cleared(database: sqlite3.Connection) -> None:
+    with database:
+        database.execute("DELETE FROM questions")
+    database.execute("VACUUM")
+
+
 def _set_aside(directory: Path) -> None:
     for end in ("", "-wal", "-shm"):
         path = directory / f"{FILE}{end}"
@@ -234,6 +260,9 @@ def _open(directory: Path, wait: float) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript(TABLE).close()
+        with connection:
+            if not connection.execute(COUNTED).fetchone()[0]:
+                connection.execute(BEGIN, (time.time_ns() // 1_000_000,))
     except BaseException:
         connection.close()
         raise

@@ -210,7 +210,7 @@ def export(cache: Browsable, now: float, criteria: Criteria, *, bodies: bool) ->
 def _answer(value: bytes | None) -> Any:
     """Return the answer in an entry: its JSON, or the events of its stream; None for neither."""
     try:
-        _, _, _, _, data, events, _ = from_json((value or b"").partition(b"\n")[2])
+        _, _, _, _, data, events, *_ = from_json((value or b"").partition(b"\n")[2])
     except (TypeError, ValueError):
         return None
     if events is None:

@@ -137,7 +137,7 @@ def _opened(directory: Path | None) -> Iterator[DiskCache]:
     """Open a cache directory that is there, and say in a line what is wrong with it."""
     import sqlite3
 
-    from portkey_local.caches.directory import probe
+    from portkey_local.caches.directory import FILES, is_ours, probe
     from portkey_local.caches.disk import DiskCache
     from portkey_local.errors import ConfigError
 
@@ -147,12 +147,16 @@ def _opened(directory: Path | None) -> Iterator[DiskCache]:
                 "--dir",
                 "say which directory: answers are on a disk only where cache_dir= puts them",
             )
-        file = directory.expanduser() / "cache.db"
-        if not file.is_file():
-            raise ConfigError(str(directory), "is no cache directory; it has no cache.db")
-        cache = DiskCache(directory, wait=WAIT)
+        folder = directory.expanduser()
+        if not is_ours(folder):  # opening another one would change it
+            raise ConfigError(
+                str(directory), f"is no cache directory of ours; it has no {FILES[0]} with a secret"
+            )
+        cache = DiskCache(folder, wait=WAIT)
         try:
-            probe(file, WAIT)  # a cache that is broken would be begun anew, and nobody asked for it
+            probe(
+                folder / FILES[0], WAIT
+            )  # a cache that is broken would be begun anew, and nobody asked for it
             yield cache
         except sqlite3.Error as error:
             raise ConfigError(str(directory), f"cannot be read: {error}") from None

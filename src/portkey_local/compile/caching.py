@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from portkey_local.caches.keys import digest
 from portkey_local.compile.conditions import looked_at
+from portkey_local.compile.likeness import likeness
 from portkey_local.config import Cache, Config
 from portkey_local.effects import Router
 from portkey_local.model import EMPTY, Target
@@ -53,12 +54,13 @@ def cached(
     """Return a node's router behind its cache; the node is complete, with its keys."""
     own = node.cache.max_age if node.cache is not None else None
     below = dict(_below(node, path, targets))
-    told = [_told(node, path, below), sorted(map(_named, checks.items()))]
+    told = [_told(node, path, below), [[name, likeness(checks[name])] for name in sorted(checks)]]
+    fields = {field for field in looked_at(node) if field.startswith(METADATA)}
     scope = Scope(
         digest=digest(told),
         override=below[path].override if node.targets is None else EMPTY,
         forward=tuple(sorted({name for target in below.values() for name in target.forward})),
-        looks=tuple(look(field) for field in sorted(_metadata(node))),
+        looks=tuple(look(field) for field in sorted(fields)),
     )
     max_age = MAX_AGE if own is None else own
     stale = NEVER if node.cache is None else _stale(node.cache)
@@ -107,15 +109,3 @@ def _told(node: Config, path: str, targets: Mapping[str, Target]) -> Any:
 
 def _accounts() -> list[tuple[str, str]]:
     return sorted(item for item in os.environ.items() if item[0].startswith(ACCOUNTS))
-
-
-def _named(check: tuple[str, Callable[..., Any]]) -> list[str]:
-    """Return what tells one check of the caller's from another of the same name."""
-    name, function = check
-    kind = function if hasattr(function, "__qualname__") else type(function)
-    return [name, str(getattr(kind, "__module__", "")), kind.__qualname__]
-
-
-def _metadata(node: Config) -> set[str]:
-    """Name the metadata that the conditions in a tree look at."""
-    return {name for name in looked_at(node) if name.startswith(METADATA)}

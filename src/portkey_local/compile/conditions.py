@@ -1,4 +1,4 @@
-"""What the conditions of a config look at, in a node and all below it."""
+"""Which fields of a call the conditions in a tree look at."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["looked_at"]
 
 
 def looked_at(node: Config) -> Iterator[str]:
-    """Name the fields of a call that the conditions in a tree look at, as they are written."""
+    """Name the fields that the conditions of a node and of all below it look at."""
     for condition in (node.strategy.conditions if node.strategy else None) or ():
         yield from _names(condition.query)
     for target in node.targets or ():

@@ -253,10 +253,11 @@ class Cached:
         target = self.targets[entry.target]
         age = str(int(self.age(call, entry)))
         answer = Answer(entry.status, {**fitted.headers, "age": age})
+        source = Source((asked.key, *entry.further))
         if fitted.events is None:
-            return Reply(target, answer, fitted.data, cache=status, source=Source((asked.key,)))
+            return Reply(target, answer, fitted.data, cache=status, source=source)
         reply = yield from Replay(call, target, answer, fitted.events)
-        return replace(reply, cache=status, source=Source((asked.key,)))
+        return replace(reply, cache=status, source=source)
 
     def held(self, value: bytes) -> Held | None:
         """Return what a cache had under a key, of whatever age, if it is an entry of this node."""
@@ -333,7 +334,7 @@ class Cached:
         """Keep an answer that is good and whole, and land its flight with it; whether it was."""
         datas = [reply.data] if events is None else [event.data for event in events]
         value = None
-        if reply.target in self.targets and entries.fit(reply.answer, datas):
+        if reply.target in self.targets and entries.fit(reply.answer, datas, call.request.path):
             whole = reply.data if events is None else None
             value = self.written(call, reply, whole, events, usage=asked.usage)
             if value is not None and call.caching.writes:
@@ -356,8 +357,10 @@ class Cached:
         """Return an answer as an entry, or None and an event where it cannot be one."""
         place, at = self.targets.index(reply.target), now(call)
         said = about(call, reply.target, at, at + self.kept_for)
+        further = () if reply.source is None else reply.source.keys
+        told: dict[str, Any] = {"usage": usage, "said": said, "further": further}
         try:
-            return entries.encoded(at, place, reply.answer, data, events, usage=usage, said=said)
+            return entries.encoded(at, place, reply.answer, data, events, **told)
         except (TypeError, ValueError, RecursionError) as error:
             self.failed(call)(error)
             return None

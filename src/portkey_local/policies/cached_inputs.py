@@ -207,7 +207,8 @@ class _Inputs:
             return replace(reply, answer=answer, data=whole)
         target = self.cached.targets[kept[0].target]
         answer = Answer(kept[0].status, kept[0].headers)
-        return Reply(target, answer, whole, cache=HIT, source=Source(self.keys))
+        further = dict.fromkeys(key for entry in kept for key in entry.further)
+        return Reply(target, answer, whole, cache=HIT, source=Source((*self.keys, *further)))
 
     def _unread(self, reply: Reply, missing: Sequence[int]) -> Outcome:
         """Return an answer that is no list of embeddings: as it is, if it was to be all of them."""

@@ -13,7 +13,7 @@ from portkey_local.model import Call, Reply, Source
 from portkey_local.policies.shelf import MISS, SEMANTIC_HIT, SEMANTIC_MISS, Asked, now
 from portkey_local.semantic.explained import CacheDecision, Passed, question_hash
 from portkey_local.semantic.nearby import Near
-from portkey_local.semantic.recalling import Recalled, Sought
+from portkey_local.semantic.recalling import REJECTED, Recalled, Sought
 from portkey_local.semantic.requests import CHAT, Unfit, Worded, answer_text, worded
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ class Found:
     reply: Reply | None = None
     value: bytes | None = None
     question: Wondered | None = None
+
+    @property
+    def rejected(self) -> bool:
+        """Whether somebody has said that an answer which was near is none to this question."""
+        return any(passed.veto == REJECTED for passed in self.decision.passed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,8 @@ class Look:
             return Unfit(f"endpoint {self.call.request.path}")
         if self.similar.never is not None:
             return Unfit(self.similar.never)
+        if not self.call.caching.alike:
+            return Unfit(REJECTED)
         return worded(self.asked.body)
 
     def _recalled(self, sought: Sought) -> Route[Recalled | Unfit]:
@@ -147,7 +154,7 @@ class Look:
             return self._missed(sought, recalled, "form", near, held)
         self._report("cache.semantic_hit", decision)
         key = near.question.key
-        source = Source((key,), pair_of(self.asked.key, key))
+        source = Source((key, *entry.further), pair_of(self.asked.key, key))
         return Found(decision, replace(reply, decision=decision, source=source), held.value)
 
     def _verified(self, question: str, near: Near, answer: str) -> Route[bool]:

@@ -89,6 +89,8 @@ class Similar:
         call.report("cache.miss", cached.sole)
         if found.question is not None:
             asked = replace(asked, question=found.question)
+        if found.rejected:  # a cache further in may have the same answer, and know nothing of it
+            call = replace(call, caching=replace(call.caching, alike=False))
         outcome = yield from cached.ask(call, asked, flight)
         if isinstance(outcome, Reply) and outcome.decision is None:
             outcome = replace(outcome, decision=found.decision)
@@ -99,9 +101,13 @@ class Similar:
         return (yield from Look(self, cached, call, asked, dry=True).found()).decision
 
     def levels(self, scope: bytes, namespace: str) -> tuple[tuple[str, ...], ...]:
-        """Return where comparisons are counted, from narrow to wide."""
-        profile = self.rules.profile
-        return (profile, "scope", scope.hex()), (profile, "namespace", namespace), (profile,)
+        """Return where comparisons are counted, from narrow to wide.
+
+        What one way of deciding has shown proves nothing of another one.
+        """
+        rules = self.rules
+        way = (rules.profile, str(rules.at_least), self.recall.embedder.fingerprint)
+        return (*way, "scope", scope.hex()), (*way, "namespace", namespace), way
 
     # --- after the answer
 

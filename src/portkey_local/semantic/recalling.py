@@ -25,7 +25,7 @@ from portkey_local.semantic.requests import Unfit
 from portkey_local.semantic.text import normal
 from portkey_local.semantic.vectors import VectorsState
 
-__all__ = ["Recall", "Recalled", "Sought", "WarmthState"]
+__all__ = ["REJECTED", "Recall", "Recalled", "Sought", "WarmthState"]
 
 LOGGER: Final = logging.getLogger("portkey_local")
 NEIGHBOURS: Final = 5
