@@ -16,6 +16,7 @@ import numpy as np
 from portkey_local.bench.caller import Caller
 from portkey_local.bench.chance import Draws, key_of, mixed
 from portkey_local.bench.feasible import check_feasible
+from portkey_local.bench.recalls import BenchRecallsState
 from portkey_local.bench.recorder import RecorderState
 from portkey_local.bench.records import Regimes, Run
 from portkey_local.bench.requests import reads_text, request_of
@@ -26,9 +27,11 @@ from portkey_local.bench.weather.sampling import sampler
 from portkey_local.bench.workloads.questions import wording
 from portkey_local.bench.workloads.reading import Workload, WorkloadSource, workload_of
 from portkey_local.bench.world import BenchWorld
+from portkey_local.caches.memory import MemoryCache
 from portkey_local.compile import Compiled, compile_config
 from portkey_local.drivers.simulated import Simulation
 from portkey_local.model import Event
+from portkey_local.policies.shelf import Shelf
 
 __all__ = ["run"]
 
@@ -54,7 +57,9 @@ def run(
     calls = workload_of(workload, seed=seed)
     sky = weather_of(weather)
     vault = StandIns()
-    compiled = compile_config(config, vault=vault)
+    recalls = BenchRecallsState()
+    shelf = Shelf(MemoryCache(), recalls=recalls)
+    compiled = compile_config(config, vault=vault, shelf=shelf)
     sites = sites_of(
         compiled.targets, sky, model=calls.model, load=calls.load, seed=seed, apart=vault.guessed
     )
@@ -73,7 +78,7 @@ def run(
         attempts=running.recorder.attempts(),
         regimes=_regimes(sites, running.simulation.now),
         breakers=running.recorder.breakers(),
-        warnings=(*vault.warnings(), *unpriced(sites.values())),
+        warnings=(*vault.warnings(), *recalls.remarks, *unpriced(sites.values())),
     )
 
 
