@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from tests.bench.worlds import fallback, workload
+from tests.bench.worlds import fallback, quick, workload
 
 from portkey_local.bench import run
 from portkey_local.bench.chance import Draws, key_of, mixed, normal, quantile, uniform
@@ -174,3 +174,17 @@ def test_a_schedule_says_when():
     for seed in (1, 2):
         spans = RegimeState(model, seed).spans(100)
         assert spans == [(0.0, 60.0, 0), (60.0, 90.0, 1), (90.0, 100, 0)]
+
+
+@pytest.mark.parametrize("patience", [{}, {"patience": {"constant": 2.5}}])
+def test_what_goes_on_beside_a_call_outlives_it(patience):
+    """A stale answer is given at once; its refresh is retried after that, and paid for."""
+    cache = {"mode": "simple", "max_age": 60, "stale_while_revalidate": 600}
+    config = {"provider": "openai", "retry": {"attempts": 3}, "cache": cache}
+    asks = workload(400, rate=3, questions={"repeat_rate": 0.9}, **patience)
+    result = run(config, asks, quick(errors={"503": 0.5}), seed=1)
+    calls, attempts = result.calls, result.attempts
+    assert calls.attempts.sum() == len(attempts.call)
+    assert calls.cost_usd.sum() == pytest.approx(attempts.cost_usd.sum())
+    late = attempts.started_s > (calls.arrival_s + calls.total_s)[attempts.call]
+    assert late.any()

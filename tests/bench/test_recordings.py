@@ -8,7 +8,7 @@ import pytest
 from tests.bench.worlds import fallback, workload
 
 from portkey_local import Portkey
-from portkey_local.bench import BenchError, Ending, run, weather_of
+from portkey_local.bench import BenchError, Ending, run, weather_of, workload_of
 from portkey_local.bench.weather.fates import Ask
 from portkey_local.bench.weather.recorded import RecordedState, attempts_of
 from portkey_local.testing import Loopback, Step
@@ -97,11 +97,26 @@ def test_a_target_that_was_never_recorded_needs_a_model(tmp_path):
         ('{"time": 1, "event": "call.began"}\n', "holds no attempt"),
         ("", "holds no attempt"),
         ('{"event": "attempt.succeeded"}\n', "line 1: is no event"),
+        ('{"time": NaN, "event": "attempt.succeeded"}\n', "line 1: is no event"),
+        ("\N{LATIN SMALL LETTER E WITH ACUTE}\n", "line 1: is no event"),
+        ('{"a":' * 100_000, "line 1: is no event"),
     ],
 )
 def test_a_log_that_is_none_names_its_line(tmp_path, text, said):
     """What is no event log is refused with its line."""
     path = tmp_path / "log.jsonl"
-    path.write_text(text)
+    path.write_text(text, encoding="latin-1")
     with pytest.raises(BenchError, match=said):
         weather_of(path)
+
+
+@pytest.mark.parametrize("told", [None, "x", -7, 10**12, float("nan"), []])
+def test_a_figure_of_a_log_that_is_none_is_no_figure(tmp_path, told):
+    """A log that other tools have touched may say anything of a call; it is read all the same."""
+    odd = {"input_tokens": told, "output_tokens": told, "elapsed": told, "duration": told}
+    path = recorded(tmp_path / "log.jsonl", {**attempt(0), **odd}, attempt(1))
+    calls = workload_of(path)
+    assert (calls.arrival >= 0).all()
+    assert (calls.completion_tokens >= 0).all()
+    seen = weather_of(path).recording["openai", "gpt-4o-mini"]
+    assert all(each.tokens >= 0 and each.first >= 0 for each in seen)

@@ -72,6 +72,7 @@ def test_a_sample_is_read_as_its_quantiles():
         ("strmy", "did you mean 'stormy'"),
         ("nothing-like-it", "give a JSON file, an event log (.jsonl) or one of calm"),
         ({"providers": {"opennai": {}}}, "no such provider; did you mean 'openai'?"),
+        ({"providers": {"*": {}, "config.target[0]": {}}}, "did you mean a place such as"),
         ({"provider": {}}, "'provider' is unknown; did you mean 'providers'?"),
         ({"providers": {"*": {"latncy": {}}}}, "did you mean 'latency'?"),
         ({"providers": {"*": {"latency": {"ttft": {}}}}}, "give one of lognormal, sample"),

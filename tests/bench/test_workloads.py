@@ -38,6 +38,12 @@ def test_a_trace_is_read_in_seconds_since_its_first_call(tmp_path):
     assert numbers.arrival.tolist() == [0, 0.5]
 
 
+def test_whole_numbers_may_be_written_as_decimals(tmp_path):
+    """Tools that know only decimals write 374.0."""
+    calls = workload_of(trace(tmp_path, HEADER + "1,374.0,44.\n"))
+    assert (calls.prompt_tokens.tolist(), calls.completion_tokens.tolist()) == ([374], [44])
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -49,6 +55,8 @@ def test_a_trace_is_read_in_seconds_since_its_first_call(tmp_path):
         (HEADER + "nan,2,3\n", "line 2: TIMESTAMP 'nan'"),
         (HEADER + "1,2,3\n\n2,-2,3\n", "line 4: ContextTokens '-2' is no count"),
         (HEADER + "1,2,3.5\n", "line 2: GeneratedTokens '3.5' is no count"),
+        (HEADER + "1,2,3\n2,99999999999,3\n", "line 3: ContextTokens '99999999999' is no count"),
+        (HEADER + f"1,{10**22},3\n", "line 2: ContextTokens"),
     ],
 )
 def test_a_trace_with_a_mistake_names_its_line(tmp_path, text, said):

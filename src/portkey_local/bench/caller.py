@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+from portkey_local.bench.chance import Draws
 from portkey_local.bench.recorder import RecorderState
 from portkey_local.bench.records import CacheUse, Ending
 from portkey_local.bench.sites import Site
@@ -14,7 +15,7 @@ from portkey_local.drivers.simulated import Simulation
 from portkey_local.drivers.streams import StreamBroken
 from portkey_local.model import DISABLED, Failure, Fault, Outcome, Reply
 
-__all__ = ["Caller"]
+__all__ = ["Caller", "CallersDraws"]
 
 ENDINGS: Final = {
     Fault.STATUS: Ending.STATUS,
@@ -36,7 +37,7 @@ NOTHING: Final = math.nan
 
 
 class Caller:
-    """A call that is under way. `over` hears its trace id when it is written down."""
+    """A call that is under way. `over` is called when it is written down."""
 
     __slots__ = (
         "_attempts",
@@ -65,7 +66,7 @@ class Caller:
         number: int,
         simulation: Simulation,
         recorder: RecorderState,
-        over: Callable[[str], None],
+        over: Callable[[], None],
         *,
         sizes: tuple[int, int],
         answer: str,
@@ -84,7 +85,7 @@ class Caller:
         self.under_way: Process | Reading | None = None
         self._simulation = simulation
         self._recorder = recorder
-        self._over: Callable[[str], None] | None = over
+        self._over: Callable[[], None] | None = over
         self._tried: dict[str, int] = {}
         self._attempts = 0
         self._cost = self._last = 0.0
@@ -92,6 +93,11 @@ class Caller:
         self._site: Site | None = None
         self._stream = (0.0, 0.0, 0)
         self._ttft = NOTHING
+
+    @property
+    def patience_until(self) -> float:
+        """When the caller hangs up; who has got his answer does not."""
+        return math.inf if self._over is None else self.leaves_at
 
     # --- what the world tells
 
@@ -104,6 +110,9 @@ class Caller:
 
     def billed(self, row: int, site: Site, cost: float) -> None:
         """Hear what the latest attempt costs, unless somebody leaves its stream early."""
+        if self._over is None:  # what goes on beside a call may outlive it
+            self._recorder.spent_later(self.number, cost)
+            return
         self._row, self._site, self._last = row, site, cost
         self._cost += cost
 
@@ -178,11 +187,22 @@ class Caller:
             recorder.wrong(number)
         over, self._over = self._over, None
         if over is not None:
-            over(self.trace_id)
+            over()
 
     def _place(self, outcome: Outcome) -> int:
         """Return the target of an outcome: of a provider's, the one that was asked last."""
         return -1 if self._site is None or outcome.target is None else self._site.number
+
+
+class CallersDraws(Draws):
+    """A call's random numbers, which know whose they are: also of what goes on beside the call."""
+
+    __slots__ = ("caller",)
+
+    def __init__(self, key: int, number: int, caller: Caller) -> None:
+        """Take the key that all calls share, the number of this one, and its caller."""
+        super().__init__(key, number)
+        self.caller = caller
 
 
 def _said(data: Any) -> str:

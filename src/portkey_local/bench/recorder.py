@@ -13,6 +13,7 @@ from portkey_local.bench.records import Attempts, Breakers, Calls, Ending
 __all__ = ["RecorderState"]
 
 CODES: Final = ("status", "ending", "target", "attempts", "cache")
+ATTEMPTS: Final = CODES.index("attempts")
 
 
 class RecorderState:
@@ -66,6 +67,11 @@ class RecorderState:
         """Write down what a call cost, and what of it bought nothing."""
         self._paid[call] = cost
         self._wasted[call] = wasted
+
+    def spent_later(self, call: int, cost: float) -> None:
+        """Add an attempt that went on beside a call after its end."""
+        self._paid[call] += cost
+        self._codes[ATTEMPTS][call] += 1
 
     def ended(self, call: int, *codes: int) -> None:
         """Write down how a call ended: its `CODES`, in their order."""

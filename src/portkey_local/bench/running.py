@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from portkey_local.bench.caller import Caller
-from portkey_local.bench.chance import Draws, key_of, mixed
+from portkey_local.bench.caller import Caller, CallersDraws
+from portkey_local.bench.chance import key_of, mixed
 from portkey_local.bench.feasible import check_feasible
+from portkey_local.bench.recalls import BenchRecallsState
 from portkey_local.bench.recorder import RecorderState
 from portkey_local.bench.records import Regimes, Run
 from portkey_local.bench.requests import reads_text, request_of
@@ -26,9 +27,11 @@ from portkey_local.bench.weather.sampling import sampler
 from portkey_local.bench.workloads.questions import wording
 from portkey_local.bench.workloads.reading import Workload, WorkloadSource, workload_of
 from portkey_local.bench.world import BenchWorld
+from portkey_local.caches.memory import MemoryCache
 from portkey_local.compile import Compiled, compile_config
 from portkey_local.drivers.simulated import Simulation
 from portkey_local.model import Event
+from portkey_local.policies.shelf import Shelf
 
 __all__ = ["run"]
 
@@ -54,7 +57,9 @@ def run(
     calls = workload_of(workload, seed=seed)
     sky = weather_of(weather)
     vault = StandIns()
-    compiled = compile_config(config, vault=vault)
+    recalls = BenchRecallsState()
+    shelf = Shelf(MemoryCache(), recalls=recalls)
+    compiled = compile_config(config, vault=vault, shelf=shelf)
     sites = sites_of(
         compiled.targets, sky, model=calls.model, load=calls.load, seed=seed, apart=vault.guessed
     )
@@ -73,7 +78,7 @@ def run(
         attempts=running.recorder.attempts(),
         regimes=_regimes(sites, running.simulation.now),
         breakers=running.recorder.breakers(),
-        warnings=(*vault.warnings(), *unpriced(sites.values())),
+        warnings=(*vault.warnings(), *recalls.remarks, *unpriced(sites.values())),
     )
 
 
@@ -90,8 +95,7 @@ class _RunState:
     ) -> None:
         """Let the first call wait for its time."""
         self.recorder = RecorderState(len(workload))
-        self._callers: dict[str, Caller] = {}
-        self.simulation = Simulation(BenchWorld(sites, self._callers, self.recorder), seed=seed)
+        self.simulation = Simulation(BenchWorld(sites, self.recorder), seed=seed)
         self._compiled = compiled
         self._workload = workload
         self._sites = sites
@@ -137,7 +141,6 @@ class _RunState:
             answer="" if self._one_for_all else f"answer {asks[0]};",
             leaves_at=leaves_at,
         )
-        self._callers[caller.trace_id] = caller
         process = simulation.begin(
             self._compiled,
             self._one_for_all or request_of(workload, wording(*asks)),
@@ -146,15 +149,14 @@ class _RunState:
             emit=self._emit,
             metadata=workload.metadata,
             trace_id=caller.trace_id,
-            rng=Draws(self._draws_key, number),
+            rng=CallersDraws(self._draws_key, number, caller),
         )
         if caller.under_way is None:
             caller.under_way = process
         if leaves_at < math.inf:
             simulation.later(leaves_at, caller.leave)
 
-    def _over(self, trace_id: str) -> None:
-        del self._callers[trace_id]
+    def _over(self) -> None:
         self._left -= 1
         if self._progress is not None and not self._left % TOLD_EVERY:
             total = len(self._workload)

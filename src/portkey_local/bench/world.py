@@ -8,9 +8,9 @@ nobody waited for the rest; an error, and an answer that never began, costs noth
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from portkey_local.bench.caller import Caller
+from portkey_local.bench.caller import Caller, CallersDraws
 from portkey_local.bench.recorder import RecorderState
 from portkey_local.bench.records import Ending
 from portkey_local.bench.sites import Site
@@ -36,20 +36,17 @@ PIECES_PER_LIMIT: Final = 2  # of a long stream within one idle limit, so that i
 
 
 class BenchWorld:
-    """Answers sends by the sites of a run; `callers` are those under way, by trace id."""
+    """Answers sends by the sites of a run; a call's random numbers say whose it is."""
 
-    def __init__(
-        self, sites: Mapping[str, Site], callers: Mapping[str, Caller], recorder: RecorderState
-    ) -> None:
+    def __init__(self, sites: Mapping[str, Site], recorder: RecorderState) -> None:
         """Take what a run shares."""
         self._sites = sites
-        self._callers = callers
         self._recorder = recorder
 
-    def answer(self, target: Target, call: Call, now: float, rng: Rng) -> tuple[float, Outcome]:  # noqa: ARG002 - luck goes by the call's number
+    def answer(self, target: Target, call: Call, now: float, rng: Rng) -> tuple[float, Outcome]:
         """Return the seconds that a target takes, and its answer; write the attempt down."""
-        caller, site = self._callers[call.trace_id], self._sites[target.path]
-        left, stays = call.deadline - now, caller.leaves_at - now
+        caller, site = cast("CallersDraws", rng).caller, self._sites[target.path]
+        left, stays = call.deadline - now, caller.patience_until - now
         patience = min(stays, left)
         fate = site.source.fate(
             Ask(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from portkey_local.bench.naming import BenchError, checked, read_json
 from portkey_local.bench.weather.models import ProviderModel, WeatherFile
@@ -16,6 +17,8 @@ from portkey_local.providers.table import PROVIDERS
 from portkey_local.query import nearest
 
 __all__ = ["Recording", "Weather", "WeatherSource", "weather_of"]
+
+PLACE: Final = re.compile(r"config(\.targets\[\d+\])*")  # of a target
 
 Recording: TypeAlias = Mapping[tuple[str, str], list[RecordedAttempt]]
 
@@ -71,7 +74,11 @@ def weather_of(source: WeatherSource) -> Weather:
 def _weather(file: WeatherFile, origin: str, folder: Path) -> Weather:
     for name in file.providers:
         provider = name.partition("/")[0]
-        if name != "*" and not name.startswith("config") and provider not in PROVIDERS:
+        if name.startswith("config"):
+            if PLACE.fullmatch(name) is None:
+                hint = "did you mean a place such as config.targets[0]?"
+                raise BenchError(f"{origin}: providers.{name}: no place in a config; {hint}")
+        elif name != "*" and provider not in PROVIDERS:
             near = nearest(provider, PROVIDERS)
             hint = f"did you mean {near!r}?" if near else "use a provider's id, or *"
             raise BenchError(f"{origin}: providers.{name}: no such provider; {hint}")

@@ -18,9 +18,20 @@ from typing import Any, Final
 from portkey_local.bench.naming import BenchError
 from portkey_local.bench.weather.fates import Ask, End, Fate
 
-__all__ = ["RecordedAttempt", "RecordedState", "attempts_of", "log_lines"]
+__all__ = [
+    "MOST_TOKENS",
+    "RecordedAttempt",
+    "RecordedState",
+    "attempts_of",
+    "log_lines",
+    "seconds_in",
+    "tokens_in",
+]
 
 ENDED: Final = ("attempt.succeeded", "attempt.failed")
+LONGEST: Final = 1e9  # seconds of one attempt, about thirty years
+HIGHEST: Final = 999  # status
+MOST_TOKENS: Final = 1_000_000_000  # of one call: many times any model's, and few enough to add up
 CUT_OFF: Final = ("stream.interrupted",)
 SUCCEEDED, TIMEOUT, NETWORK = "attempt.succeeded", "no answer within", "network"
 
@@ -71,11 +82,11 @@ class RecordedState:
 def log_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Walk the events of a log, each with its line. Raises BenchError for what is none."""
     try:
-        text = path.open(encoding="utf-8")
+        file = path.open("rb")
     except OSError as error:
         raise BenchError(f"{path}: cannot be read: {error.strerror}") from None
-    with text:
-        for number, line in enumerate(text, 1):
+    with file:
+        for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             event = _event(line)
@@ -84,12 +95,12 @@ def log_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             yield number, event
 
 
-def _event(line: str) -> Mapping[str, Any] | None:
+def _event(line: bytes) -> Mapping[str, Any] | None:
     try:
-        event = json.loads(line)
-        if isinstance(event["event"], str) and isinstance(event["time"], int | float):
+        event = json.loads(line.decode("utf-8-sig"))
+        if isinstance(event["event"], str) and math.isfinite(event["time"]):
             return dict(event)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         pass
     return None
 
@@ -101,9 +112,9 @@ def attempts_of(path: Path) -> dict[tuple[str, str], list[RecordedAttempt]]:
     begin = math.inf  # processes that share a log need not write in order
     for _, event in log_lines(path):
         time, trace = float(event["time"]), str(event.get("trace_id"))
-        begin = min(begin, time - _number(event, "elapsed"))
+        begin = min(begin, time - seconds_in(event, "elapsed"))
         if event["event"] in ENDED:
-            attempt = latest[trace] = _attempt(event, time - _number(event, "duration"))
+            attempt = latest[trace] = _attempt(event, time - seconds_in(event, "duration"))
             named = str(event.get("provider")), str(event.get("model") or "")
             found.setdefault(named, []).append(attempt)
         elif str(event["event"]).startswith("stream.") and trace in latest:
@@ -116,13 +127,26 @@ def attempts_of(path: Path) -> dict[tuple[str, str], list[RecordedAttempt]]:
     return found
 
 
-def _number(event: Mapping[str, Any], name: str) -> float:
+def _number(event: Mapping[str, Any], name: str, most: float) -> float:
+    """Return a number of an event, within its bounds; 0 where there is none."""
     value = event.get(name)
-    return float(value) if isinstance(value, int | float) else 0.0
+    if not isinstance(value, int | float) or math.isnan(value):
+        return 0.0
+    return float(min(max(value, 0), most))
+
+
+def seconds_in(event: Mapping[str, Any], name: str) -> float:
+    """Return a duration that an event tells, 0 where it tells none."""
+    return _number(event, name, LONGEST)
+
+
+def tokens_in(event: Mapping[str, Any], name: str) -> int:
+    """Return a count of tokens that an event tells, 0 where it tells none."""
+    return int(_number(event, name, MOST_TOKENS))
 
 
 def _attempt(event: Mapping[str, Any], at: float) -> RecordedAttempt:
-    seconds, status = _number(event, "duration"), int(_number(event, "status"))
+    seconds, status = seconds_in(event, "duration"), int(_number(event, "status", HIGHEST))
     reason = str(event.get("reason") or "")
     end = End.WHOLE
     if event["event"] != SUCCEEDED:
@@ -131,7 +155,7 @@ def _attempt(event: Mapping[str, Any], at: float) -> RecordedAttempt:
             end = End.NETWORK
         elif TIMEOUT in reason:
             end = End.SILENCE  # longer than somebody waited; how long, nobody knows
-    tokens = int(_number(event, "output_tokens"))
+    tokens = tokens_in(event, "output_tokens")
     return RecordedAttempt(at, seconds, 0.0, status, end, tokens)
 
 
@@ -140,6 +164,6 @@ def _streamed(attempt: RecordedAttempt, event: Mapping[str, Any], at: float) -> 
     if attempt.end is not End.WHOLE:
         return
     attempt.rest = max(0.0, at - attempt.at - attempt.first)
-    attempt.tokens = int(_number(event, "output_tokens")) or attempt.tokens
+    attempt.tokens = tokens_in(event, "output_tokens") or attempt.tokens
     if event["event"] in CUT_OFF:
         attempt.end = End.TRUNCATED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from portkey_local.bench.naming import BenchError
-from portkey_local.bench.weather.recorded import log_lines
+from portkey_local.bench.weather.recorded import MOST_TOKENS, log_lines, seconds_in, tokens_in
 
 __all__ = ["Row", "from_csv", "from_event_log"]
 
 COLUMNS: Final = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
+COUNT: Final = re.compile(r"(\d{1,12})(?:\.0*)?")  # some tools write whole numbers as 374.0
 
 Row: TypeAlias = tuple[float, int, int]
 """When a call came (seconds since the first one), and the tokens of its prompt and its answer."""
@@ -73,9 +75,12 @@ def _since_1970(text: str) -> float:
 
 
 def _count(text: str, where: str, column: int) -> int:
-    if not text.isdecimal():
-        raise BenchError(f"{where}: {COLUMNS[column]} {text!r} is no count of tokens")
-    return int(text)
+    found = COUNT.fullmatch(text)
+    if found is None or int(found[1]) > MOST_TOKENS:
+        raise BenchError(
+            f"{where}: {COLUMNS[column]} {text!r} is no count of tokens, from 0 to {MOST_TOKENS:,}"
+        )
+    return int(found[1])
 
 
 def from_event_log(path: Path) -> list[Row]:
@@ -88,9 +93,9 @@ def from_event_log(path: Path) -> list[Row]:
     used: dict[str, tuple[int, int]] = {}
     for _, event in log_lines(path):
         trace = str(event.get("trace_id"))
-        begun.setdefault(trace, float(event["time"]) - float(event.get("elapsed", 0.0)))
-        if "output_tokens" in event:
-            used[trace] = int(event.get("input_tokens", 0)), int(event["output_tokens"])
+        begun.setdefault(trace, float(event["time"]) - seconds_in(event, "elapsed"))
+        if event.get("output_tokens") is not None:
+            used[trace] = tokens_in(event, "input_tokens"), tokens_in(event, "output_tokens")
     if not begun:
         raise BenchError(f"{path}, line 1: the event log is empty")
     count = max(1, len(used))
