@@ -535,6 +535,11 @@ def test_what_an_outage_is():
     assert not outage(Reply(target, Answer(500, {})))
 
 
+def completed(name: str) -> dict[str, Any]:
+    """Return a completion of that id."""
+    return {"id": name, "choices": [{"index": 0, "message": {"content": "well"}}]}
+
+
 def test_in_a_simulated_run():
     """The same policy in virtual time: the refresh takes its ten seconds, and nobody waits."""
     target = Target("config", "openai", "http://t", OpenAICodec())
@@ -545,7 +550,7 @@ def test_in_a_simulated_run():
             sent.append(now)
             if now > 500:
                 return 1.0, Failure(target, Fault.STATUS, 503, "down")
-            return 10.0, Reply(target, Answer(200, {}), {"id": f"made at {now:g}", "choices": []})
+            return 10.0, Reply(target, Answer(200, {}), completed(f"made at {now:g}"))
 
     shelf, stale = Shelf(MemoryCache()), Stale(100.0, 1000.0)
     cached = Cached(Single(target), (target,), shelf, Scope(digest("s")), 60.0, stale)
@@ -587,7 +592,7 @@ class Weather:
         self.spans.append((now, ended, up))
         if not up:
             return self.seconds, Failure(target, Fault.STATUS, 503, "down")
-        return self.seconds, Reply(target, Answer(200, {}), {"id": str(ended), "choices": []})
+        return self.seconds, Reply(target, Answer(200, {}), completed(str(ended)))
 
 
 WINDOWS = st.sampled_from([0.0, 30.0, 100.0])
