@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from tests.bench.worlds import fallback, quick, weather, workload
+from tests.bench.worlds import NO_TIME, fallback, quick, weather, workload
 
 from portkey_local.bench import BenchError, run, weather_of
 from portkey_local.bench.chance import key_of, uniform
@@ -20,6 +20,7 @@ from portkey_local.bench.weather.sampling import sampler
 from portkey_local.errors import ConfigError
 
 OPENAI = {"provider": "openai"}
+DOWN = {"errors": {"503": 1}}
 TURNS = {"up": {"mean_seconds": 5}, "down": {"mean_seconds": 5, "errors": {"503": 1}}}
 
 
@@ -147,6 +148,14 @@ def test_a_file_may_name_targets_by_place_model_and_provider(tmp_path):
             r"config.targets\[0\] \(openai/gpt-4o-mini\), config.targets\[1\]",
         ),
         ({}, "calm", "No target"),
+        (OPENAI, weather(latency={"ttft": NO_TIME}, regimes={"a": DOWN}), "no target ever answers"),
+        ({**OPENAI, "request_timeout": 999}, quick(), r"before its time limit .* config \(openai"),
+        (fallback("openai", "groq", request_timeout=900), quick(slower=2), r"config.targets\[1\]"),
+        (
+            {**OPENAI, "request_timeout": 5000},
+            weather(latency={"ttft": {"sample": [7, 6]}}),
+            "before its time limit",
+        ),
         (
             {
                 "strategy": {
@@ -165,6 +174,13 @@ def test_a_config_that_can_never_succeed_is_refused_before_it_runs(config, sky, 
     """Why no call can succeed is said at once, without a single attempt."""
     with pytest.raises(BenchError, match=said):
         run(config, workload(5000), sky)
+
+
+def test_a_time_limit_that_one_target_keeps_is_no_reason_to_refuse():
+    """Only where no attempt can be in time does a run say so before it begins."""
+    targets = [{**OPENAI, "request_timeout": 900}, {"provider": "groq", "request_timeout": 1000}]
+    config = {"strategy": {"mode": "fallback"}, "targets": targets}
+    assert run(config, workload(3), quick()).calls.succeeded.all()
 
 
 def test_a_config_with_weights_of_nothing_is_refused():

@@ -63,7 +63,8 @@ def run(
     sites = sites_of(
         compiled.targets, sky, model=calls.model, load=calls.load, seed=seed, apart=vault.guessed
     )
-    check_feasible(compiled, request_of(calls, calls.asked.text(0)), calls.metadata, sites)
+    asks = request_of(calls, calls.asked.text(0))
+    check_feasible(compiled, asks, calls.metadata, sites, timeout=calls.timeout)
     running = _RunState(compiled, calls, sites, seed, progress)
     running.simulation.run()
     return Run(

@@ -62,8 +62,8 @@ class Source(Protocol):
     def fate(self, ask: Ask, /) -> Fate:
         """Return what becomes of an attempt; they are asked for in the order of time."""
 
-    def can_answer(self) -> bool:
-        """Whether any attempt can ever succeed."""
+    def quickest(self) -> float:
+        """Return the fewest seconds in which an answer can begin; infinity where none ever can."""
 
     def spans(self, until: float, /) -> list[tuple[float, float, str]]:
         """Return begin, end and name of each regime up to a time."""

@@ -11,7 +11,7 @@ from portkey_local.bench.weather.fates import Ask, End, Fate
 from portkey_local.bench.weather.limits import BucketState, ServersState
 from portkey_local.bench.weather.models import Limits, ProviderModel, Regime
 from portkey_local.bench.weather.regimes import RegimeState
-from portkey_local.bench.weather.sampling import sampler
+from portkey_local.bench.weather.sampling import least, sampler
 
 __all__ = ["Load", "ModelState"]
 
@@ -95,10 +95,14 @@ class ModelState:
                 return Fate(End.SILENCE, math.inf)
         return fate
 
-    def can_answer(self) -> bool:
-        """Whether a regime that comes lets an attempt succeed."""
-        spans = self._weather.reachable()
-        return any(sum(regime.errors.values()) < 1 and regime.truncated < 1 for regime in spans)
+    def quickest(self) -> float:
+        """Return the seconds of the luckiest answer, in the regimes that come and let one be."""
+        slower = [
+            regime.slower
+            for regime in self._weather.reachable()
+            if sum(regime.errors.values()) < 1 and regime.truncated < 1
+        ]
+        return least(self._latency.ttft) * min(slower) if slower else math.inf
 
     def spans(self, until: float) -> list[tuple[float, float, str]]:
         """Return begin, end and name of each regime up to a time."""

@@ -70,9 +70,10 @@ class RecordedState:
         earlier = place > 0 and now - self._times[place - 1] <= self._times[place] - now
         return place - 1 if earlier else place
 
-    def can_answer(self) -> bool:
-        """Whether an answer was recorded."""
-        return any(attempt.end is End.WHOLE for attempt in self._attempts)
+    def quickest(self) -> float:
+        """Return the seconds of the answer that began soonest."""
+        answers = (attempt for attempt in self._attempts if attempt.end is End.WHOLE)
+        return min((attempt.first for attempt in answers), default=math.inf)
 
     def spans(self, until: float) -> list[tuple[float, float, str]]:
         """Return one regime: nobody wrote down the weather."""

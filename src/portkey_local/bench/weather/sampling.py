@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from portkey_local.bench.chance import normal, quantile, uniform
 from portkey_local.bench.weather.models import Distribution, Lognormal
 
-__all__ = ["Sampler", "sampler"]
+__all__ = ["Sampler", "least", "sampler"]
+
+LUCKIEST: Final = normal(0.0)  # of what can be drawn
 
 Sampler: TypeAlias = Callable[[int, int], float]
 """Returns seconds for the draw at a key's position."""
@@ -27,6 +29,13 @@ def sampler(distribution: Distribution) -> Sampler:
         ordered = sorted(distribution.sample)
         return lambda key, position: quantile(ordered, uniform(key, position))
     return _mix(distribution.lognormal)
+
+
+def least(distribution: Distribution) -> float:
+    """Return a distribution's smallest value, as far as draws go."""
+    if distribution.lognormal:
+        return min(part.median * math.exp(part.sigma * LUCKIEST) for part in distribution.lognormal)
+    return distribution.constant or min(distribution.sample, default=0.0)
 
 
 def _mix(parts: tuple[Lognormal, ...]) -> Sampler:

@@ -37,9 +37,10 @@ class ScriptState:
         tokens = ask.completion_tokens
         return Fate(end, first, step.rest, step.status, tokens, step.retry_after)
 
-    def can_answer(self) -> bool:
-        """Whether a step is an answer."""
-        return any(step.status < 300 and step.fault is None for step in self._steps)
+    def quickest(self) -> float:
+        """Return the seconds of the step that answers soonest."""
+        answers = (step for step in self._steps if step.status < 300 and step.fault is None)
+        return min((step.after for step in answers), default=math.inf)
 
     def spans(self, until: float) -> list[tuple[float, float, str]]:
         """Return one regime: the script's."""
