@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import subprocess
 import sys
 from typing import Any
@@ -24,7 +25,7 @@ def at_most(limit: Any) -> Any:
 class Limit:
     """A check that is an object, and notes its calls beside."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: Any) -> None:
         self.limit = limit
         self.seen: list[str] = []
 
@@ -51,6 +52,9 @@ TWO = {
     "a method's object": (Limit(3).check, Limit(4).check),
     "a method": (Limit(3), Limit(3).check),
     "a part": (functools.partial(measured, limit=3), functools.partial(measured, limit=4)),
+    "a pattern": (at_most(re.compile("a")), at_most(re.compile("a", re.IGNORECASE))),
+    "an object's function": (Limit(at_most(3)), Limit(at_most(4))),
+    "what is wrapped": (functools.lru_cache(at_most(3)), functools.lru_cache(at_most(4))),
     "a function within": (at_most(at_most(3)), at_most(at_most(4))),
 }
 

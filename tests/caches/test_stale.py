@@ -550,7 +550,9 @@ def test_in_a_simulated_run():
             sent.append(now)
             if now > 500:
                 return 1.0, Failure(target, Fault.STATUS, 503, "down")
-            return 10.0, Reply(target, Answer(200, {}), completed(f"made at {now:g}"))
+            return 10.0, Reply(
+                target, Answer(200, {}), {"id": f"made at {now:g}", "choices": [{"index": 0}]}
+            )
 
     shelf, stale = Shelf(MemoryCache()), Stale(100.0, 1000.0)
     cached = Cached(Single(target), (target,), shelf, Scope(digest("s")), 60.0, stale)
@@ -592,7 +594,9 @@ class Weather:
         self.spans.append((now, ended, up))
         if not up:
             return self.seconds, Failure(target, Fault.STATUS, 503, "down")
-        return self.seconds, Reply(target, Answer(200, {}), completed(str(ended)))
+        return self.seconds, Reply(
+            target, Answer(200, {}), {"id": str(ended), "choices": [{"index": 0}]}
+        )
 
 
 WINDOWS = st.sampled_from([0.0, 30.0, 100.0])

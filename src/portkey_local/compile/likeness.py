@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from re import Pattern
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, Final
 
 __all__ = ["likeness"]
 
 PLAIN: Final = (str, int, float, bool, type(None))
-DEPTH: Final = 8  # of functions that close over functions
+DEPTH: Final = 6  # of functions that close over functions
 
 
 def likeness(value: Any, depth: int = DEPTH) -> Any:
@@ -56,13 +57,13 @@ def _cell(value: CellType) -> Iterable[Any]:
 
 
 def _held(value: Any) -> Iterable[Any]:
-    """Return what an object does when it is called, and its plain attributes."""
+    """Return what an object does when it is called, and those of its attributes that stay."""
     held = sorted(getattr(value, "__dict__", {}).items())
-    return (vars(type(value)).get("__call__"), *(each for each in held if _is_plain(each[1])))
+    return (vars(type(value)).get("__call__"), *(each for each in held if _stays(each[1])))
 
 
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, PLAIN)
+def _stays(value: Any) -> bool:
+    return isinstance(value, (*PLAIN, bytes, tuple, frozenset, *PARTS))
 
 
 PARTS: Final[Mapping[type, Callable[[Any], Iterable[Any]]]] = {
@@ -70,6 +71,7 @@ PARTS: Final[Mapping[type, Callable[[Any], Iterable[Any]]]] = {
     CodeType: lambda code: (code.co_code, code.co_names, *code.co_consts),
     CellType: _cell,
     MethodType: lambda method: (method.__func__, method.__self__),
+    Pattern: lambda pattern: (pattern.pattern, pattern.flags),
     partial: lambda part: (part.func, part.args, *sorted(part.keywords.items())),
 }
 
