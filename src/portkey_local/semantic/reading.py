@@ -8,8 +8,9 @@ matter is kept apart by kind, so that a veto can name it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from portkey_local.semantic.lexicon import grammar, vocabulary
 from portkey_local.semantic.lexicon.meanings import CONCEPTS, COST, VERBAL
@@ -22,6 +23,9 @@ __all__ = ["Chunk", "Reading", "read"]
 
 Chunk: TypeAlias = tuple[str | None, list[str]]
 """Words that stand together, and the preposition before them, if any."""
+
+KEPT: Final = 4_096  # readings: a question that was kept is read for each one that is near it
+SHORT: Final = 500  # letters of a text whose reading is kept
 
 _VERB_AFTER = vocabulary(
     "i we you they he she one to can could should would will may might must do does did not please "
@@ -71,7 +75,11 @@ class Reading:
 
 
 def read(text: str) -> Reading:
-    """Read a question."""
+    """Read a question; nobody is to change a reading, for the next who asks may get the same."""
+    return _kept(text) if len(text) <= SHORT else _read(text)
+
+
+def _read(text: str) -> Reading:
     folded = normal(text)
     said = words(folded)
     opened = _stripped(said, OPENINGS)
@@ -87,6 +95,9 @@ def read(text: str) -> Reading:
     if not reading.asks:
         reading.asks.update(_asked(said[: len(said) - len(opened)], bare))
     return reading
+
+
+_kept = lru_cache(KEPT)(_read)
 
 
 def _stripped(said: list[str], table: Phrases) -> list[str]:
