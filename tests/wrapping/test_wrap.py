@@ -69,6 +69,34 @@ def test_it_falls_back_and_tells_the_other_provider_none_of_its_own_secrets(
     assert "helicone-auth" not in second.headers
 
 
+def test_another_provider_steers_none_of_the_clients_requests(
+    bare: openai.OpenAI, provider: Loopback
+) -> None:
+    """Its redirect would take the client's key along, its cookie would go to the client's host."""
+    there = {"location": f"{provider.target('there')}/chat/completions"}
+    moved = Step(status=307, headers=there, body=b"")
+    baked = Step(headers={"set-cookie": "lane=7; Path=/"})
+    provider.reset({"home": [error(503), error(503), Step()], "other": [moved, baked]})
+    with wrap(bare, fallback(provider)) as client:
+        with pytest.raises(openai.APIStatusError) as caught:
+            client.chat.completions.create(**ASK)
+        client.chat.completions.create(**ASK)
+        client.files.list()
+    assert caught.value.status_code == 307
+    assert [r.target for r in provider.received] == ["home", "other", "home", "other", "home"]
+    assert "cookie" not in provider.received[-1].headers
+
+
+def test_another_provider_sees_no_secret_of_the_address(
+    bare: openai.OpenAI, provider: Loopback
+) -> None:
+    provider.reset({"home": [error(503)]})
+    told = bare.with_options(default_query={"subscription-key": "mine", "team": "blue"})
+    with wrap(told, fallback(provider)) as client:
+        client.chat.completions.create(**ASK)
+    assert [r.query for r in provider.received] == ["subscription-key=mine&team=blue", "team=blue"]
+
+
 def test_it_retries_as_the_config_says_and_raises_the_sdks_own_error(
     bare: openai.OpenAI, provider: Loopback
 ) -> None:

@@ -155,8 +155,14 @@ def _body(content: bytes, headers: Mapping[str, str]) -> Mapping[str, Any] | Non
 
 
 def _query(query: str) -> str:
-    """Return a query for other targets: the version of Azure's API means nothing to them."""
-    if AZURES_QUERY not in query:
+    """Return a query for other targets, who get no credentials.
+
+    The version of Azure's API means nothing to them.
+    """
+    if not query:
         return query
     pairs = parse_qsl(query, keep_blank_values=True)
-    return urlencode([pair for pair in pairs if pair[0] != AZURES_QUERY])
+    kept = [
+        pair for pair in pairs if pair[0] != AZURES_QUERY and not SECRETIVE.search(pair[0].lower())
+    ]
+    return query if len(kept) == len(pairs) else urlencode(kept)
