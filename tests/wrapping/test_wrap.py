@@ -135,6 +135,13 @@ def test_what_lives_at_its_provider_is_never_routed(
     assert [r.target for r in provider.received] == ["home", "home", "other"]
 
 
+def test_an_api_root_may_have_any_name(bare: openai.OpenAI, provider: Loopback) -> None:
+    home = f"{provider.target('organization')}/acme/v1"
+    with wrap(bare.with_options(base_url=home)) as client:
+        raw = client.chat.completions.with_raw_response.create(**ASK)
+    assert raw.headers["x-portkey-provider"] == "self"
+
+
 def test_azure_keeps_its_addresses_and_others_get_none_of_them(provider: Loopback) -> None:
     provider.reset({"openai": [error(500)], "other": [chat("from the other")]})
     config = fallback(provider, override_params={"model": "small"})

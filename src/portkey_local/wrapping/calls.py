@@ -36,18 +36,9 @@ ENDPOINTS: Final = (
     "/moderations",
     "/responses",
 )
-KEPT_THERE: Final = (  # resources whose parts have names of endpoints: /threads/{id}/messages
-    "/assistants",
-    "/batches",
-    "/containers",
-    "/conversations",
-    "/evals",
-    "/files",
-    "/fine_tuning",
-    "/organization",
-    "/sessions",
-    "/threads",
-    "/vector_stores",
+KEPT_THERE: Final = re.compile(  # whose parts have names of endpoints: /threads/{id}/messages
+    r"/(assistants|batches|containers|conversations|evals|files|fine_tuning|organization|sessions"
+    r"|threads|vector_stores)/(?!v\d)[^/]+$"
 )
 SECRETIVE: Final = re.compile(r"auth|cookie|credential|key|passw|secret|session|signature|token")
 OURS: Final = "x-portkey-"
@@ -64,6 +55,8 @@ def endpoint_of(method: str, address: bytes) -> str | None:
     >>> endpoint_of("POST", b"/openai/deployments/gpt-4o/chat/completions?api-version=1")
     '/chat/completions'
     >>> endpoint_of("POST", b"/v1/threads/thread_1/messages")
+    >>> endpoint_of("POST", b"/organization/acme/v1/messages")  # an API root may be anything
+    '/messages'
     """
     if method != "POST":
         return None
@@ -71,8 +64,7 @@ def endpoint_of(method: str, address: bytes) -> str | None:
     found = next((endpoint for endpoint in ENDPOINTS if path.endswith(endpoint)), None)
     if found is None:
         return None
-    root = path.removesuffix(found) + "/"
-    return None if any(f"{resource}/" in root for resource in KEPT_THERE) else found
+    return None if KEPT_THERE.search(path.removesuffix(found)) else found
 
 
 def lives_at(url: Any, endpoint: str) -> bool:
