@@ -324,12 +324,16 @@ def test_closing_it_leaves_the_clients_own_open(bare: openai.OpenAI, provider: L
         client.chat.completions.create(**ASK)
 
 
+VERTEX = anthropic.AnthropicVertex(region="here", project_id="p", access_token="t")
+
+
 @pytest.mark.parametrize(
     ("client", "message"),
     [
         (object(), r"not object.*portkey_local\.transport"),
         (openai, r"not module.*portkey_local\.transport"),
         (openai.OpenAI, r"not OpenAI.*portkey_local\.transport"),
+        (VERTEX, r"not AnthropicVertex.*portkey_local\.transport"),
         (Portkey(provider="openai", Authorization="none"), "routed already"),
     ],
 )
