@@ -98,7 +98,7 @@ def part(raw: tuple[tuple[bytes, bytes], ...]) -> Parted:
     own = {
         name: value
         for name, value in headers.items()
-        if name not in DROPPED and not name.startswith(OURS)
+        if (name == "host" or name not in DROPPED) and not name.startswith(OURS)
     }
     return Parted(passed, withheld, own)
 

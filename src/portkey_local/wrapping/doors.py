@@ -70,7 +70,11 @@ class Door:
     def begin(self, message: Any, content: bytes) -> tuple[Call, Compiled]:
         """Return the call that a request is, and the router for it."""
         timeout = seconds_of(message.extensions.get("timeout"))
-        return self._engine.begin(self.read(message, content), self.plan_of(message), timeout)
+        try:
+            request = self.read(message, content)
+        except ValueError as error:
+            raise self._library.LocalProtocolError(str(error)) from error
+        return self._engine.begin(request, self.plan_of(message), timeout)
 
     def read(self, message: Any, content: bytes) -> Request:
         """Read a request that is routed."""
