@@ -45,6 +45,7 @@ def sdk(gateway: Any, api_key: str = "X", **options: Any) -> openai.OpenAI:
         ({"virtual_key": "vk", "trace_id": ""}, {"x-portkey-virtual-key": "vk"}),
         ({"config": {"retry": {"attempts": 2}}}, {"x-portkey-config": '{"retry": {"attempts": 2}}'}),
         ({"config": "pc-1"}, {"x-portkey-config": "pc-1"}),
+        ({"config": {}, "metadata": {}}, {"x-portkey-config": "{}", "x-portkey-metadata": "{}"}),
         ({"metadata": {"a": 1}}, {"x-portkey-metadata": '{"a": 1}'}),
         ({"request_timeout": 3000}, {"x-portkey-request-timeout": "3000"}),
         ({"request_timeout": 0}, {}),

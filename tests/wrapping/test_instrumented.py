@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import wraps
 from typing import Any
 
 import openai
@@ -69,3 +71,32 @@ def test_patches_of_the_clients_own_methods_are_not_in_the_way(provider: Loopbac
     provider.reset()
     bare.models.list()
     assert seen[2:] == ["list", "send", "span"]
+
+
+def spied(plain: Callable[..., Any], seen: list[str]) -> Callable[..., Any]:
+    """Return a method in another's place that looks like it."""
+
+    @wraps(plain)
+    def method(self: Any, request: Any, **options: Any) -> Any:
+        seen.append(request.url.path)
+        return plain(self, request, **options)
+
+    return method
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("HTTPTransport", "handle_request"), ("Client", "send")]
+)
+def test_a_patch_of_the_librarys_classes_sees_every_call(
+    kind: str, name: str, provider: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    owner = getattr(HTTP, kind)
+    with openai.OpenAI(api_key=KEY, base_url=provider.target("home")) as bare:
+        earlier = wrap(bare)
+        monkeypatch.setattr(owner, name, spied(getattr(owner, name), seen))
+        with earlier, wrap(bare) as client:
+            client.chat.completions.create(**ASK)
+            assert seen == ["/home/chat/completions"]
+            earlier.chat.completions.create(**ASK)
+    assert len(seen) == (2 if name == "send" else 1)  # transports are chosen when it is wrapped

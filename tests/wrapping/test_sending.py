@@ -82,3 +82,14 @@ def test_a_name_in_the_address_signs_in(client: openai.OpenAI, provider: Loopbac
     named = client.with_options(base_url=provider.target("home").replace("://", "://ada:secret@"))
     named.chat.completions.create(**ASK)
     assert asked[0].headers["authorization"].startswith("Basic ")
+
+
+def test_a_host_of_its_own_choice_is_named(client: openai.OpenAI, provider: Loopback) -> None:
+    client.chat.completions.create(**ASK, extra_headers={"Host": "models.internal"})
+    assert provider.received[0].headers["host"] == "models.internal"
+
+
+def test_a_header_that_cannot_be_sent_is_the_sdks_own_error(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.APIConnectionError) as caught:
+        client.chat.completions.create(**ASK, extra_headers={"x-bad": "a\nb"})
+    assert isinstance(caught.value.__cause__, HTTP.LocalProtocolError)

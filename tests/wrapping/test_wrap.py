@@ -69,6 +69,34 @@ def test_it_falls_back_and_tells_the_other_provider_none_of_its_own_secrets(
     assert "helicone-auth" not in second.headers
 
 
+def test_another_provider_steers_none_of_the_clients_requests(
+    bare: openai.OpenAI, provider: Loopback
+) -> None:
+    """Its redirect would take the client's key along, its cookie would go to the client's host."""
+    there = {"location": f"{provider.target('there')}/chat/completions"}
+    moved = Step(status=307, headers=there, body=b"")
+    baked = Step(headers={"set-cookie": "lane=7; Path=/"})
+    provider.reset({"home": [error(503), error(503), Step()], "other": [moved, baked]})
+    with wrap(bare, fallback(provider)) as client:
+        with pytest.raises(openai.APIStatusError) as caught:
+            client.chat.completions.create(**ASK)
+        client.chat.completions.create(**ASK)
+        client.files.list()
+    assert caught.value.status_code == 307
+    assert [r.target for r in provider.received] == ["home", "other", "home", "other", "home"]
+    assert "cookie" not in provider.received[-1].headers
+
+
+def test_another_provider_sees_no_secret_of_the_address(
+    bare: openai.OpenAI, provider: Loopback
+) -> None:
+    provider.reset({"home": [error(503)]})
+    told = bare.with_options(default_query={"subscription-key": "mine", "team": "blue"})
+    with wrap(told, fallback(provider)) as client:
+        client.chat.completions.create(**ASK)
+    assert [r.query for r in provider.received] == ["subscription-key=mine&team=blue", "team=blue"]
+
+
 def test_it_retries_as_the_config_says_and_raises_the_sdks_own_error(
     bare: openai.OpenAI, provider: Loopback
 ) -> None:
@@ -105,6 +133,13 @@ def test_what_lives_at_its_provider_is_never_routed(
         client.beta.threads.messages.create("thread_1", role="user", content="Hello!")
         client.chat.completions.create(**ASK)
     assert [r.target for r in provider.received] == ["home", "home", "other"]
+
+
+def test_an_api_root_may_have_any_name(bare: openai.OpenAI, provider: Loopback) -> None:
+    home = f"{provider.target('organization')}/acme/v1"
+    with wrap(bare.with_options(base_url=home)) as client:
+        raw = client.chat.completions.with_raw_response.create(**ASK)
+    assert raw.headers["x-portkey-provider"] == "self"
 
 
 def test_azure_keeps_its_addresses_and_others_get_none_of_them(provider: Loopback) -> None:
@@ -289,12 +324,16 @@ def test_closing_it_leaves_the_clients_own_open(bare: openai.OpenAI, provider: L
         client.chat.completions.create(**ASK)
 
 
+VERTEX = anthropic.AnthropicVertex(region="here", project_id="p", access_token="t")
+
+
 @pytest.mark.parametrize(
     ("client", "message"),
     [
         (object(), r"not object.*portkey_local\.transport"),
         (openai, r"not module.*portkey_local\.transport"),
         (openai.OpenAI, r"not OpenAI.*portkey_local\.transport"),
+        (VERTEX, r"not AnthropicVertex.*portkey_local\.transport"),
         (Portkey(provider="openai", Authorization="none"), "routed already"),
     ],
 )

@@ -53,7 +53,9 @@ def _checked(host: bytes, headers: tuple[tuple[str, str], ...]) -> Any:
 
 
 def _plain(host: bytes, headers: tuple[tuple[str, str], ...]) -> Plain:
-    made = [(b"Host", host), (b"Accept-Encoding", ACCEPTED.encode())]
+    made = [(b"Accept-Encoding", ACCEPTED.encode())]
+    if not any(name == "host" for name, _ in headers):  # a caller's own client may name another
+        made.insert(0, (b"Host", host))
     return made + [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 

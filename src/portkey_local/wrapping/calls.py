@@ -36,18 +36,9 @@ ENDPOINTS: Final = (
     "/moderations",
     "/responses",
 )
-KEPT_THERE: Final = (  # resources whose parts have names of endpoints: /threads/{id}/messages
-    "/assistants",
-    "/batches",
-    "/containers",
-    "/conversations",
-    "/evals",
-    "/files",
-    "/fine_tuning",
-    "/organization",
-    "/sessions",
-    "/threads",
-    "/vector_stores",
+KEPT_THERE: Final = re.compile(  # whose parts have names of endpoints: /threads/{id}/messages
+    r"/(assistants|batches|containers|conversations|evals|files|fine_tuning|organization|sessions"
+    r"|threads|vector_stores)/(?!v\d)[^/]+$"
 )
 SECRETIVE: Final = re.compile(r"auth|cookie|credential|key|passw|secret|session|signature|token")
 OURS: Final = "x-portkey-"
@@ -64,6 +55,8 @@ def endpoint_of(method: str, address: bytes) -> str | None:
     >>> endpoint_of("POST", b"/openai/deployments/gpt-4o/chat/completions?api-version=1")
     '/chat/completions'
     >>> endpoint_of("POST", b"/v1/threads/thread_1/messages")
+    >>> endpoint_of("POST", b"/organization/acme/v1/messages")  # an API root may be anything
+    '/messages'
     """
     if method != "POST":
         return None
@@ -71,8 +64,7 @@ def endpoint_of(method: str, address: bytes) -> str | None:
     found = next((endpoint for endpoint in ENDPOINTS if path.endswith(endpoint)), None)
     if found is None:
         return None
-    root = path.removesuffix(found) + "/"
-    return None if any(f"{resource}/" in root for resource in KEPT_THERE) else found
+    return None if KEPT_THERE.search(path.removesuffix(found)) else found
 
 
 def lives_at(url: Any, endpoint: str) -> bool:
@@ -106,7 +98,7 @@ def part(raw: tuple[tuple[bytes, bytes], ...]) -> Parted:
     own = {
         name: value
         for name, value in headers.items()
-        if name not in DROPPED and not name.startswith(OURS)
+        if (name == "host" or name not in DROPPED) and not name.startswith(OURS)
     }
     return Parted(passed, withheld, own)
 
@@ -155,8 +147,14 @@ def _body(content: bytes, headers: Mapping[str, str]) -> Mapping[str, Any] | Non
 
 
 def _query(query: str) -> str:
-    """Return a query for other targets: the version of Azure's API means nothing to them."""
-    if AZURES_QUERY not in query:
+    """Return a query for other targets, who get no credentials.
+
+    The version of Azure's API means nothing to them.
+    """
+    if not query:
         return query
     pairs = parse_qsl(query, keep_blank_values=True)
-    return urlencode([pair for pair in pairs if pair[0] != AZURES_QUERY])
+    kept = [
+        pair for pair in pairs if pair[0] != AZURES_QUERY and not SECRETIVE.search(pair[0].lower())
+    ]
+    return query if len(kept) == len(pairs) else urlencode(kept)

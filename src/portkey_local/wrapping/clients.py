@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["wrap"]
 
 Client = TypeVar("Client")
-SDKS: Final = ("openai", "anthropic")
+SDKS: Final = {"openai": ("OpenAI", "AsyncOpenAI"), "anthropic": ("Anthropic", "AsyncAnthropic")}
 NOT_COPIED: Final = (  # of a client, what shapes its calls: openai 2's `copy` leaves it out
     "_azure_deployment",
     "_azure_endpoint",
@@ -73,16 +73,19 @@ def _checked(client: object) -> bool:
     """Return whether a client is asynchronous. Raises TypeError for one that cannot be wrapped."""
     if isinstance(client, Routed):
         raise TypeError(f"a {type(client).__name__} is routed already: give it the config")
-    for name in SDKS:
-        sdk = sys.modules.get(f"{name}._base_client")
-        if sdk is None or not isinstance(client, (sdk.SyncAPIClient, sdk.AsyncAPIClient)):
+    for name, names in SDKS.items():
+        sdk = sys.modules.get(name)
+        # Others of an SDK's clients (Claude on Bedrock, on Vertex) have addresses of their own,
+        # that no router would know for model calls.
+        kinds = tuple(getattr(sdk, each) for each in names) if sdk is not None else ()
+        if not isinstance(client, kinds):
             continue
         if isinstance(client._client._transport, Door):
             raise TypeError(
                 "this client, or the one it is a copy of, has been wrapped already: wrap the bare "
                 "one, or put both configs into one"
             )
-        return isinstance(client, sdk.AsyncAPIClient)
+        return isinstance(client, kinds[1])
     kind = client.__name__ if isinstance(client, type) else type(client).__name__
     raise TypeError(
         f"wrap takes a client of openai's or anthropic's, not {kind}; for another SDK, give it an "

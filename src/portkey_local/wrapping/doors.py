@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, lru_cache, partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import anyio
 
@@ -19,6 +19,7 @@ from portkey_local.engine import Engine, Plan
 from portkey_local.model import Call, Failure, Fault, Outcome, Request
 from portkey_local.providers.messages.front import is_messages
 from portkey_local.providers.openai import EVENT_STREAM
+from portkey_local.providers.own import SELF
 from portkey_local.providers.sse import sse_bytes
 from portkey_local.transports import (
     async_transport,
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from portkey_local.compile import Compiled
 
 __all__ = ["Door", "async_door", "sync_door"]
+
+# What steers an HTTP client: obeyed from another target than "self", a redirect would take the
+# caller's key along to where that target says, and a cookie would be sent to the caller's host.
+FOR_ITS_CLIENT: Final = ("location", "set-cookie")
 
 
 class Door:
@@ -65,7 +70,11 @@ class Door:
     def begin(self, message: Any, content: bytes) -> tuple[Call, Compiled]:
         """Return the call that a request is, and the router for it."""
         timeout = seconds_of(message.extensions.get("timeout"))
-        return self._engine.begin(self.read(message, content), self.plan_of(message), timeout)
+        try:
+            request = self.read(message, content)
+        except ValueError as error:
+            raise self._library.LocalProtocolError(str(error)) from error
+        return self._engine.begin(request, self.plan_of(message), timeout)
 
     def read(self, message: Any, content: bytes) -> Request:
         """Read a request that is routed."""
@@ -81,9 +90,14 @@ class Door:
         """Return the library's response; an error event is a stream, for the SDK to read."""
         content = _first_event(call, outcome) if isinstance(outcome, Failure) else None
         if content is None:
-            return super().response(call, outcome, stream)  # type: ignore[misc]
-        headers = {**response_headers(call, outcome), "content-type": EVENT_STREAM}
-        return self._library.Response(200, headers=wire_form(headers), content=content)
+            made = super().response(call, outcome, stream)  # type: ignore[misc]
+        else:
+            headers = {**response_headers(call, outcome), "content-type": EVENT_STREAM}
+            made = self._library.Response(200, headers=wire_form(headers), content=content)
+        if outcome.target is None or outcome.target.provider != SELF:
+            for name in FOR_ITS_CLIENT:
+                made.headers.pop(name, None)
+        return made
 
 
 def _first_event(call: Call, failure: Failure) -> bytes | None:

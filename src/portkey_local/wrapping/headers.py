@@ -1,8 +1,9 @@
 """Portkey's headers: made from options, as `portkey_ai` makes them, and read back.
 
 Ground rules: the reference's names and units, so `request_timeout` is in milliseconds here. Values
-that are empty are left out, `False` is not. Headers that mean nothing to a router in this process
-(the Portkey key, the SDK's version) are read over.
+that are empty are left out, `False` and `{}` are not. A list is written as JSON, where the
+reference writes it in Python's way, which no router reads. Headers that mean nothing to a router in
+this process (the Portkey key, the SDK's version) are read over.
 """
 
 from __future__ import annotations
@@ -65,13 +66,15 @@ def _text(option: str, value: Any) -> str:
     """Return an option as the value of a header; nothing for one that is left out."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Mapping):
+        return json.dumps(value)
     if not value:
         return ""
     if option == "forward_headers" and not isinstance(value, str):
         return ",".join(value)
     if option == "mode" and "proxy" not in value:
         return f"proxy {value}"
-    return json.dumps(value) if isinstance(value, (Mapping, list, tuple)) else str(value)
+    return json.dumps(value) if isinstance(value, (list, tuple)) else str(value)
 
 
 def routing_headers(headers: Mapping[str, str]) -> bool:

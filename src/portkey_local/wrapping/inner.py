@@ -6,12 +6,12 @@ transport again. A client that is given stays its owner's to close.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import cache
+from types import FunctionType
 from typing import Any, Final
 
-__all__ = ["async_ways", "is_plain", "ways"]
+__all__ = ["async_ways", "is_native", "is_plain", "ways"]
 
 MADE_BY_SDK: Final = frozenset({"AsyncHttpxClientWrapper", "SyncHttpxClientWrapper"})
 
@@ -83,10 +83,15 @@ def _is_bare(transport: Any, library: Any) -> bool:
     if type(transport) not in kinds or vars(transport).keys() & set(names):
         return False
     methods = [getattr(type(transport), name, None) for name in names]
-    return all(
-        inspect.isfunction(method)
-        and type(method).__name__ == "function"
-        and method.__module__.partition(".")[0] == library.__name__
-        for method in methods
-        if method is not None
-    )
+    return all(is_native(method, library) for method in methods if method is not None)
+
+
+def is_native(method: Any, library: Any) -> bool:
+    """Whether a method is the library's own, and not what somebody has put in its place.
+
+    A function that was dressed up by `functools.wraps` cannot hide where it was written.
+    """
+    if type(method) is not FunctionType:
+        return False
+    written_in: str = method.__globals__.get("__name__", "")
+    return written_in.partition(".")[0] == library.__name__

@@ -13,8 +13,9 @@ import time
 from functools import cache
 from typing import Any
 
-__all__ = ["straight"]
+from portkey_local.wrapping.inner import is_native
 
+__all__ = ["straight"]
 
 KEPT = 64  # addresses, and sets of headers
 
@@ -28,7 +29,8 @@ def straight(kind: Any, library: Any) -> type:
 
         def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
             """Send a request; a plain one that is routed, the short way."""
-            if stream or options or not _is_plain(self, request):
+            instrumented = not is_native(kind.send, library)  # who did it must see every call
+            if stream or options or instrumented or not _is_plain(self, request):
                 return super().send(request, stream=stream, **options)
             begun = time.perf_counter()
             try:
