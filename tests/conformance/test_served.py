@@ -30,7 +30,7 @@ from portkey_local.serving import service
 WAY = "served"
 WIDE = cases.WIDE_APART  # a busy machine may not even begin a case with a time limit
 LONG = 3.0  # seconds of waiting
-PLAYED = [case for case in cases.CASES if case not in cases.REFUSED]
+PLAYED = cases.RUNNABLE
 SHORT = [case for case in PLAYED if cases.waits(case) < LONG]
 SAMPLE = random.Random(7).sample(SHORT, len(PLAYED) // 3) if PLAYED else []
 UNSIGNED = {"Authorization": openai.Omit()}  # the targets have keys of their own
