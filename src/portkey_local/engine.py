@@ -242,7 +242,7 @@ def metadata_of(text: str) -> Mapping[str, Any] | None:
     """Read metadata from its JSON text; None where that is not an object's."""
     try:
         told = json.loads(text)
-    except ValueError:
+    except (RecursionError, ValueError):
         return None
     return told if isinstance(told, dict) else None
 

@@ -286,6 +286,7 @@ def test_a_body_that_is_too_large_is_refused(url: str, provider: Loopback, annou
         ("POST", "/v1/chat/completions", {"json": ASK, "headers": {"x-portkey-config": "/etc/hosts"}}, 400, "config id"),
         ("POST", "/v1/chat/completions", {"json": ASK, "headers": {"x-portkey-request-timeout": "soon"}}, 400, "milliseconds"),
         ("POST", "/v1/chat/completions", {"json": ASK, "headers": {"origin": "https://page.example"}}, 403, "--allow-origin"),
+        ("GET", "/v1/models", {"headers": {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}}, 403, "origin"),
         ("POST", "/v1/chat/completions", {"json": ASK, "headers": {"host": "rebound.example:80"}}, 403, "localhost"),
         ("TRACE", "/v1/models", {}, 405, "Ask by"),
         ("POST", "/chat/completions", {"json": ASK}, 404, "below /v1"),
@@ -299,6 +300,11 @@ def test_what_is_refused(
     assert (answer.status_code, answer.json()["status"]) == (status, "failure")
     assert words in answer.json()["message"]
     assert provider.received == []
+
+
+def test_a_path_cannot_pose_as_a_line_of_the_log(url: str, served: list[Any]) -> None:
+    httpx.get(f"{url}/v1/models%1b%5b2K%c2%9b")
+    assert served[0].path == "/v1/models%1b%5b2K%c2%9b"
 
 
 def test_what_is_asked_of_the_server_itself(url: str, provider: Loopback) -> None:

@@ -95,6 +95,17 @@ def test_a_providers_own_key_in_authorization_is_used(gateway: Any, provider: Lo
     assert provider.received[0].headers["authorization"] == f"Bearer {KEY}"
 
 
+def test_http_asks_for_no_case_of_a_scheme_and_odd_metadata_is_none(
+    gateway: Any, provider: Loopback
+) -> None:
+    headers = createHeaders(provider="openai", custom_host=provider.target("home"))
+    headers |= {"authorization": f"bearer {KEY}", "x-portkey-metadata": "[" * 9999}
+    answer = gateway.post(f"{PORTKEY_GATEWAY_URL}/chat/completions", json=ASK, headers=headers)
+    assert answer.status_code == 200
+    assert "x-portkey-metadata" not in answer.headers
+    assert provider.received[0].headers["authorization"] == f"Bearer {KEY}"
+
+
 def test_anthropics_sdk_reaches_it_too(provider: Loopback) -> None:
     library = anthropic.DefaultHttpxClient.__mro__[1].__module__.split(".")[0]
     provider.reset(lambda _: Step(json={"type": "message", "content": []}))
@@ -127,11 +138,12 @@ def test_time_is_in_milliseconds_and_nobody_tries_again(gateway: Any, provider: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "No target"),
+        ({}, "No target.*x-portkey-provider"),
         ({"config": {"provider": "self"}}, "'self' is the client given"),
         ({"provider": "opnai"}, "did you mean 'openai'"),
         ({"provider": "openai", "request_timeout": "soon"}, "not a number of milliseconds"),
         ({"provider": "openai", "default_input_guardrails": "{"}, "is not JSON"),
+        ({"provider": "openai", "default_input_guardrails": "[" * 9999}, "is not JSON"),
     ],
 )
 def test_a_wrong_header_is_a_400_that_says_so(

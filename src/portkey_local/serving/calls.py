@@ -125,7 +125,9 @@ class Calls:
             state.note = LEFT
         finally:
             seconds = time.monotonic() - begun
-            path = scope["path"]
+            path = scope["raw_path"].decode(
+                "latin-1"
+            )  # in which nothing can pose as a line of a log
             self.log(Served(scope["method"], path, state.status, seconds, state.target, state.note))
 
     async def _message(self, scope: Scope, receive: Receive) -> Any:

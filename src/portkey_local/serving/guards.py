@@ -2,7 +2,8 @@
 
 Ground rules: whoever reaches the server spends the keys it finds, for it asks for no password.
 So it listens on loopback unless told otherwise; a name that was made to lead to loopback is
-refused (DNS rebinding), and so is whatever a browser sends for a page (it names the page's origin).
+refused (DNS rebinding), and so is whatever a browser sends for a page: it names the page's origin
+or, for an image or a script of a page, which names none, says that another site asks.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 __all__ = ["Guard", "is_loopback"]
 
 LOCALHOST: Final = "localhost"
+OTHER_SITES: Final = ("cross-site", "same-site")  # the second is another port of this host
 
 
 def is_loopback(host: str) -> bool:
@@ -44,6 +46,8 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin not in self.origins:
             return f"Pages of the origin {origin!r} may not call; --allow-origin lets one"
+        if origin is None and headers.get("sec-fetch-site") in OTHER_SITES:
+            return "Pages may not fetch from here without naming their origin"
         host = headers.get("host")
         if self.remote or not host or is_loopback(_name_in(host)):
             return None

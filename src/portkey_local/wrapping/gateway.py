@@ -37,6 +37,10 @@ __all__ = ["async_http_client", "http_client"]
 
 HOSTS: Final = frozenset({ROOT_HOST, "api.portkey.ai"})
 PLANS_KEPT: Final = 128
+NOBODY_TOLD: Final = (
+    "No target: say who is asked by x-portkey-provider (its key as Authorization), "
+    "x-portkey-virtual-key or x-portkey-config"
+)
 ONCE: Final = {"x-should-retry": "false"}  # which the SDKs obey
 
 
@@ -83,12 +87,15 @@ class GatewayDoor(Door):
         return options_of(told)
 
     def _planned(self, told: Mapping[str, str]) -> Plan:
-        from portkey_local.compile import Compiled, Nowhere
+        from portkey_local.compile import Nowhere
 
         try:
-            return self._engine.plan(self.options(told))
+            plan = self._engine.plan(self.options(told))
         except ConfigError as error:
-            return Plan(Compiled(Nowhere(str(error)), None, (), model_needed=False))
+            return _leading_nowhere(str(error))
+        if plan.router.root == Nowhere():
+            return _leading_nowhere(NOBODY_TOLD)
+        return plan
 
     def response(self, call: Call, outcome: Outcome, stream: Any = None) -> Any:
         """Return the gateway's response."""
@@ -106,6 +113,12 @@ class GatewayDoor(Door):
         response = super().response(call, outcome, stream)
         response.headers.update(ONCE)
         return response
+
+
+def _leading_nowhere(message: str) -> Plan:
+    from portkey_local.compile import Compiled, Nowhere
+
+    return Plan(Compiled(Nowhere(message), None, (), model_needed=False))
 
 
 def _digest(told: Mapping[str, str]) -> bytes:

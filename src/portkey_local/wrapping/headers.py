@@ -89,8 +89,14 @@ def told_by(headers: Mapping[str, str]) -> dict[str, str]:
         option = name.removeprefix(PREFIX).replace("-", "_")
         if name.startswith(PREFIX) and option in ROUTING:
             told[option] = value
-    key = headers.get("authorization", "").removeprefix(BEARER) or headers.get("x-api-key", "")
+    key = _bearer(headers.get("authorization", "")) or headers.get("x-api-key", "")
     return {**told, "api_key": key} if key else told
+
+
+def _bearer(text: str) -> str:
+    """Return the key of an Authorization header; HTTP's schemes may be written in any case."""
+    named = text[: len(BEARER)].lower() == BEARER.lower()
+    return text[len(BEARER) :].strip() if named else text
 
 
 def options_of(told: Mapping[str, str]) -> Options:
@@ -124,7 +130,7 @@ def _defaults(told: Mapping[str, str]) -> dict[str, Any]:
 def _json(told: Mapping[str, str], name: str) -> Any:
     try:
         return json.loads(told[name])
-    except ValueError:
+    except (RecursionError, ValueError):
         raise ConfigError(f"{PREFIX}{name.replace('_', '-')}", "is not JSON") from None
 
 
