@@ -6,12 +6,15 @@ every config, in every weather and in every round, so it is computed once in a p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from portkey_local.caches.questions import MemoryQuestions
+from portkey_local.semantic.model import OnnxEmbedder
 from portkey_local.semantic.remembering import RecallsState
+from portkey_local.semantic.text import normal
 from portkey_local.semantic.vectors import VectorsState
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ class BenchRecallsState(RecallsState):
         """Begin with no question kept."""
         super().__init__(MemoryQuestions())
         self.remarks: list[str] = []
+        self._used: dict[str, Recall] = {}
 
     def of(self, model: str | None, *, download: bool = False) -> Recall:  # noqa: ARG002 - never
         """Return what a model remembers, with the vectors of all runs. Raises NoModel."""
@@ -38,7 +42,18 @@ class BenchRecallsState(RecallsState):
             recall = super().of(model)
         except NoModel as error:
             raise NoModel(f"the semantic tier was not measured, for {error}") from None
-        return replace(recall, vectors=_vectors(recall.embedder.fingerprint))
+        name = recall.embedder.fingerprint
+        self._used[name] = replace(recall, vectors=_vectors(name))
+        return self._used[name]
+
+    def foresee(self, texts: Sequence[str]) -> None:
+        """Embed what a run will ask, many texts at a time, where a cache of it has a model."""
+        for recall in self._used.values():
+            if isinstance(recall.embedder, OnnxEmbedder):
+                asked = dict.fromkeys(map(normal, texts))
+                new = [text for text in asked if recall.vectors.get(text) is None]
+                for text, vector in zip(new, recall.embedder.embed_all(new), strict=True):
+                    recall.vectors.put(text, vector)
 
     def first(self, message: str) -> bool:
         """Take a message for the run's own warnings, so that nobody else need say it."""

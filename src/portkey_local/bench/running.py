@@ -7,7 +7,7 @@ the simulated one. A call's luck goes by its number, so that every config meets 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -65,7 +65,7 @@ def run(
     )
     asks = request_of(calls, calls.asked.text(0))
     check_feasible(compiled, asks, calls.metadata, sites, timeout=calls.timeout)
-    running = _RunState(compiled, calls, sites, seed, progress)
+    running = _RunState(compiled, calls, sites, seed, progress, recalls.foresee)
     running.simulation.run()
     return Run(
         seed=seed,
@@ -93,6 +93,7 @@ class _RunState:
         sites: Mapping[str, Site],
         seed: int,
         progress: Callable[[int, int], object] | None,
+        foresee: Callable[[Sequence[str]], None],
     ) -> None:
         """Let the first call wait for its time."""
         self.recorder = RecorderState(len(workload))
@@ -105,6 +106,7 @@ class _RunState:
         self._draws_key = key_of(seed, "router")
         self._emit = self._hear if compiled.breakers else None
         self._progress = progress
+        self._foresee = foresee
         self._left = len(workload)
         any_request = request_of(workload, workload.asked.text(0))
         self._one_for_all = None if reads_text(compiled) else any_request
@@ -123,7 +125,10 @@ class _RunState:
                 workload.asked.family,
                 workload.asked.wording,
             )
-            rows = zip(numbers, *(column[block].tolist() for column in columns), strict=False)
+            values = [column[block].tolist() for column in columns]
+            if self._one_for_all is None:
+                self._foresee(list(map(wording, *values[-2:])))
+            rows = zip(numbers, *values, strict=False)
             for number, moment, prompt, answer, family, form in rows:
                 yield moment, partial(self._begin, number, (prompt, answer), (family, form))
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from portkey_local.semantic.forking import survive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "DATA_FILES",
@@ -43,6 +43,7 @@ DATA_FILES: Final = (
     "tokenizer_config.json",
 )
 READ: Final = 32_768  # characters that are embedded at most: many times any window
+BATCH: Final = 64  # texts that are embedded at a time: more gain nothing
 COUNTED: Final = 100_000  # characters whose tokens are counted
 WORD: Final = 100  # characters beyond which WordPiece reads a word as one unknown token
 
@@ -248,9 +249,15 @@ class OnnxEmbedder:
 
     def embed(self, text: str, /) -> bytes:
         """Return the vector of a text's first `window` tokens."""
+        (vector,) = self.embed_all([text])
+        return vector
+
+    def embed_all(self, texts: Sequence[str], /) -> list[bytes]:
+        """Return the vectors of many texts, which takes less time than one after the other."""
+        sound = [_sound(text[:READ]) for text in texts]
         with self._state.at_work() as loaded:
-            (vector,) = loaded.embedding.embed([_sound(text[:READ])])
-        return bytes(vector.astype("float32", copy=False).tobytes())
+            vectors = list(loaded.embedding.embed(sound, batch_size=BATCH))
+        return [bytes(vector.astype("float32", copy=False).tobytes()) for vector in vectors]
 
 
 def _sound(text: str) -> str:
