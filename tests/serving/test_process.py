@@ -46,6 +46,13 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
+@contextmanager
+def stream(url: str, body: dict[str, Any]) -> Iterator[Iterator[bytes]]:
+    """Ask for a stream; give what comes of it."""
+    with httpx.stream("POST", f"{url}/chat/completions", json=body) as answer:
+        yield answer.iter_bytes()
+
+
 @pytest.fixture
 def config(provider: Loopback, tmp_path: Path) -> Path:
     path = tmp_path / "config.json"
@@ -54,53 +61,47 @@ def config(provider: Loopback, tmp_path: Path) -> Path:
     return path
 
 
-def test_an_interrupt_lets_a_stream_end_and_keeps_what_was_cached(
+def test_an_interrupt_gives_streams_a_bounded_time_and_keeps_what_was_cached(
     config: Path, provider: Loopback, tmp_path: Path
 ) -> None:
-    provider.reset(lambda _: chat_stream(["a ", "b ", "c"], event_gap=0.3))
+    endless = {**ASK, "model": "endless", "stream": True}
+    short: dict[str, Any] = {**ASK, "stream": True}
+    provider.reset(
+        lambda received: (
+            chat_stream(["a "] * 1000, event_gap=0.1)
+            if received.json["model"] == "endless"
+            else chat_stream(["a ", "b ", "c"], event_gap=0.3)
+        )
+    )
     cached = ["--cache-dir", str(tmp_path / "cache")]
-    body: dict[str, Any] = {**ASK, "stream": True}
-    with serving(str(config), *cached) as (process, url):
-        with httpx.stream("POST", f"{url}/chat/completions", json=body) as answer:
-            chunks = answer.iter_bytes()
+    with serving(str(config), *cached, "--grace", "2") as (process, url):
+        with stream(url, endless) as without_end, stream(url, short) as chunks:
+            assert b"a " in next(without_end)
             first = next(chunks)
             process.send_signal(signal.SIGINT)
             rest = b"".join(chunks)
+            with pytest.raises(httpx.RemoteProtocolError):
+                list(without_end)
         assert process.wait(15) == 0
         assert b"[DONE]" in first + rest
         told = process.stderr.read() if process.stderr else ""
     assert "POST /v1/chat/completions 200" in told
     assert told.endswith("note: stopped\n")
+    assert provider.wait_closed()
     with serving(str(config), *cached, "--quiet") as (process, url):
-        again = httpx.post(f"{url}/chat/completions", json=body)
+        again = httpx.post(f"{url}/chat/completions", json=short)
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == -signal.SIGTERM
         assert process.stderr is not None
         assert process.stderr.read() == ""
     assert again.headers["x-portkey-cache-status"] == "HIT"
-    assert len(provider.received) == 1
-
-
-def test_calls_in_flight_have_a_bounded_time(config: Path, provider: Loopback) -> None:
-    provider.reset(lambda _: chat_stream(["a "] * 1000, event_gap=0.1))
-    with serving(str(config), "--grace", "0.3") as (process, url):
-        body = {**ASK, "stream": True}
-        with httpx.stream("POST", f"{url}/chat/completions", json=body) as answer:
-            chunks = answer.iter_bytes()
-            assert b"a " in next(chunks)
-            process.send_signal(signal.SIGINT)
-            with pytest.raises(httpx.RemoteProtocolError):
-                list(chunks)
-        assert process.wait(15) == 0
-    assert provider.wait_closed()
+    assert len(provider.received) == 2
 
 
 def test_a_second_interrupt_waits_for_nobody(config: Path, provider: Loopback) -> None:
     provider.reset(lambda _: chat_stream(["a "] * 1000, event_gap=0.1))
     with serving(str(config), "--grace", "60") as (process, url):
-        body = {**ASK, "stream": True}
-        with httpx.stream("POST", f"{url}/chat/completions", json=body) as answer:
-            chunks = answer.iter_bytes()
+        with stream(url, {**ASK, "stream": True}) as chunks:
             assert b"a " in next(chunks)
             process.send_signal(signal.SIGINT)
             wait_until_refused(url)
