@@ -6,7 +6,9 @@ import asyncio
 import json
 import multiprocessing
 import os
+import threading
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -238,13 +240,28 @@ def test_a_stream_counts_by_its_first_event(provider):
 
 
 def half_open(provider: Loopback, routes: dict[str, Any], client: Portkey) -> None:
-    """Open the circuit of target a and let its cooldown be over; its next answers are slow."""
+    """Open the circuit of target a, let its cooldown be over, and its answer wait for the others."""
     provider.reset({"a": [BAD]})
     while states(client)[0] != "open":
         with suppress(openai.InternalServerError):
             ask(client)
     cool(client)
-    provider.reset({"a": [Step(delay=0.4)]})
+    provider.reset(slower_than(99))
+
+
+def slower_than(others: int) -> Callable[[Any], Step]:
+    """Let target a answer once so many others have been asked, on however busy a machine."""
+    counted = threading.Semaphore(0)
+
+    def answer(received: Any) -> Step:
+        if received.target == "a":
+            for _ in range(others):
+                assert counted.acquire(timeout=20)
+        else:
+            counted.release()
+        return Step()
+
+    return answer
 
 
 def shapes(provider: Loopback) -> dict[str, dict[str, Any]]:
@@ -284,7 +301,7 @@ async def test_one_probe_among_a_hundred_tasks(provider, shape):
             with suppress(openai.InternalServerError):
                 await client.chat.completions.create(**ASK)
         cool(client)
-        provider.reset({"a": [Step(delay=0.4)]})
+        provider.reset(slower_than(99))
         async with anyio.create_task_group() as group:
             for _ in range(100):
                 group.start_soon(lambda: client.chat.completions.create(**ASK))
