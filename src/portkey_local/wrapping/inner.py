@@ -94,4 +94,5 @@ def is_native(method: Any, library: Any) -> bool:
     if type(method) is not FunctionType:
         return False
     written_in: str = method.__globals__.get("__name__", "")
-    return bool(written_in.partition(".")[0] == library.__name__)
+    name: str = library.__name__
+    return written_in.partition(".")[0] == name
