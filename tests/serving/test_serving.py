@@ -311,6 +311,20 @@ def test_what_is_refused(
     assert provider.received == []
 
 
+def test_a_log_that_fails_fails_no_call(
+    provider: Loopback, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: Any) -> None:
+        raise BrokenPipeError
+
+    body = json.dumps(ASK).encode()
+    length = f"content-length: {len(body)}"
+    with running(service(fallback(provider), log=fail).app) as url:
+        heard = exchange(url, raw_post(body, length) + raw_post(body, length, "connection: close"))
+    assert heard.count(b"HTTP/1.1 200 OK") == 2
+    assert "BrokenPipeError in" in caplog.text
+
+
 def test_a_path_cannot_pose_as_a_line_of_the_log(provider: Loopback) -> None:
     ended: queue.Queue[Any] = queue.Queue()
     with running(service(fallback(provider), log=ended.put).app) as url:
