@@ -353,10 +353,16 @@ def test_a_page_that_is_let_in_can_read_its_answer(provider: Loopback) -> None:
     page = "https://page.example"
     made = service(target(provider, "only"), guard=Guard(origins=(page,)))
     with running(made.app) as url:
-        asked = {"origin": page, "access-control-request-method": "POST"}
+        asked = {
+            "origin": page,
+            "access-control-request-method": "POST",
+            "access-control-request-private-network": "true",
+        }
         before = httpx.options(f"{url}/v1/chat/completions", headers=asked)
         answer = httpx.post(f"{url}/v1/chat/completions", json=ASK, headers={"origin": page})
+    assert before.status_code == 200
     assert before.headers["access-control-allow-origin"] == page
+    assert before.headers["access-control-allow-private-network"] == "true"
     assert answer.headers["access-control-allow-origin"] == page
     assert "origin" not in provider.received[0].headers
 
