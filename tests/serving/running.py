@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -11,25 +10,14 @@ from typing import Any
 
 import uvicorn
 
-from portkey_local.serving.running import HEAD_LIMIT, Settings, bind
+from portkey_local.serving.running import Settings, bind, server_config
 
 
 @contextmanager
 def running(app: Any) -> Iterator[str]:
     """Serve an application; give the address it is at."""
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     with bind(Settings(port=0)) as listener:
-        config = uvicorn.Config(
-            app,
-            access_log=False,
-            h11_max_incomplete_event_size=HEAD_LIMIT,
-            http="h11",
-            lifespan="on",
-            log_config=None,
-            timeout_graceful_shutdown=2,
-            ws="none",
-        )
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(server_config(app, grace=2))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         port = listener.getsockname()[1]

@@ -311,6 +311,20 @@ def test_what_is_refused(
     assert provider.received == []
 
 
+def test_a_log_that_fails_fails_no_call(
+    provider: Loopback, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: Any) -> None:
+        raise BrokenPipeError
+
+    body = json.dumps(ASK).encode()
+    length = f"content-length: {len(body)}"
+    with running(service(fallback(provider), log=fail).app) as url:
+        heard = exchange(url, raw_post(body, length) + raw_post(body, length, "connection: close"))
+    assert heard.count(b"HTTP/1.1 200 OK") == 2
+    assert "BrokenPipeError in" in caplog.text
+
+
 def test_a_path_cannot_pose_as_a_line_of_the_log(provider: Loopback) -> None:
     ended: queue.Queue[Any] = queue.Queue()
     with running(service(fallback(provider), log=ended.put).app) as url:
@@ -339,10 +353,16 @@ def test_a_page_that_is_let_in_can_read_its_answer(provider: Loopback) -> None:
     page = "https://page.example"
     made = service(target(provider, "only"), guard=Guard(origins=(page,)))
     with running(made.app) as url:
-        asked = {"origin": page, "access-control-request-method": "POST"}
+        asked = {
+            "origin": page,
+            "access-control-request-method": "POST",
+            "access-control-request-private-network": "true",
+        }
         before = httpx.options(f"{url}/v1/chat/completions", headers=asked)
         answer = httpx.post(f"{url}/v1/chat/completions", json=ASK, headers={"origin": page})
+    assert before.status_code == 200
     assert before.headers["access-control-allow-origin"] == page
+    assert before.headers["access-control-allow-private-network"] == "true"
     assert answer.headers["access-control-allow-origin"] == page
     assert "origin" not in provider.received[0].headers
 

@@ -89,6 +89,7 @@ def _cors(guard: Guard) -> list[Any]:
             allow_origins=guard.origins,
             allow_methods=ROUTED,
             allow_headers=("*",),
+            allow_private_network=True,  # some browsers ask before a page may reach this machine
             expose_headers=("*",),
         )
     ]

@@ -124,11 +124,16 @@ class Calls:
         except _LeftError:
             state.note = LEFT
         finally:
-            seconds = time.monotonic() - begun
-            path = scope["raw_path"].decode(
-                "latin-1"
-            )  # in which nothing can pose as a line of a log
+            self._over(scope, time.monotonic() - begun, state)
+
+    def _over(self, scope: Scope, seconds: float, state: _SendingState) -> None:
+        """Tell the log; one that fails, as where nobody reads it any more, fails no call."""
+        # Not the decoded path, which could pose as a line of the log.
+        path = scope["raw_path"].decode("latin-1")
+        try:
             self.log(Served(scope["method"], path, state.status, seconds, state.target, state.note))
+        except Exception as error:  # noqa: BLE001 - as below
+            _tell(error)
 
     async def _message(self, scope: Scope, receive: Receive) -> Any:
         """Return the door's own form of a request."""

@@ -18,7 +18,7 @@ from portkey_local.serving.guards import is_loopback
 if TYPE_CHECKING:
     from portkey_local.serving.app import Service
 
-__all__ = ["NEEDED", "Settings", "bind", "missing", "serve"]
+__all__ = ["NEEDED", "Settings", "bind", "missing", "serve", "server_config"]
 
 NEEDED: Final = ("starlette", "uvicorn")
 BACKLOG: Final = 1024
@@ -88,6 +88,26 @@ def _why_not(error: OSError, host: str, port: int) -> tuple[str, str]:
     return "--port", f"{port} cannot be listened on: {error.strerror}"
 
 
+def server_config(app: Any, grace: float) -> Any:
+    """Return uvicorn's config for an application. What concerns the user, we say, not uvicorn."""
+    import uvicorn
+
+    logging.getLogger(UVICORN).setLevel(logging.CRITICAL)
+    return uvicorn.Config(
+        app,
+        access_log=False,
+        date_header=True,
+        h11_max_incomplete_event_size=HEAD_LIMIT,
+        http="h11",
+        lifespan="on",
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=grace,  # type: ignore[arg-type]  # any number will do
+        ws="none",
+    )
+
+
 def serve(
     service: Service,
     listener: socket.socket,
@@ -106,22 +126,8 @@ def serve(
             if self.started:
                 ready()
 
-    logging.getLogger(UVICORN).setLevel(logging.CRITICAL)  # what concerns the user, we say
-    config = uvicorn.Config(
-        service.app,
-        access_log=False,
-        date_header=True,
-        h11_max_incomplete_event_size=HEAD_LIMIT,
-        http="h11",
-        lifespan="on",
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=settings.grace,  # type: ignore[arg-type]  # any number will do
-        ws="none",
-    )
     engine: Any = service.door._engine
     with suppress(KeyboardInterrupt):
-        Server(config).run([listener])
+        Server(server_config(service.app, settings.grace)).run([listener])
     if not engine.closed:  # a second signal leaves no time for the application's own end
         engine.close()
