@@ -69,6 +69,10 @@ def _rows() -> Iterator[Metric]:
             more_is_better=False,
             verb="begins sooner",
         )
+    yield from _rows_of_spending()
+
+
+def _rows_of_spending() -> Iterator[Metric]:
     yield Metric("cost", "cost of 1,000 calls", "dollars", more_is_better=False, verb="is cheaper")
     yield Metric(
         "wasted",

@@ -49,7 +49,7 @@ class Making:
     a target is "self".
     """
 
-    library: Any
+    http: Any
     inner: Any = None
     through: bool = False
     anywhere: bool | None = None
@@ -59,7 +59,7 @@ class Making:
 def sync_door_of(given: Mapping[str, Any], making: Making) -> Any:
     """Return a synchronous door. Raises ConfigError."""
     refuse(given, ("wire",), "only asynchronous calls have a choice of wires")
-    library = making.library
+    library = making.http
     inner = making.inner or ways(library)()
     wire: Wire = GivenWire(inner) if making.through else CoreWire(given.get("connections"))
     return _door(sync_door(library, making.kind), SyncDriver(wire), given, making, inner)
@@ -67,7 +67,7 @@ def sync_door_of(given: Mapping[str, Any], making: Making) -> Any:
 
 def async_door_of(given: Mapping[str, Any], making: Making) -> Any:
     """Return an asynchronous door. Raises ConfigError."""
-    library = making.library
+    library = making.http
     inner = making.inner or async_ways(library)()
     wire: AsyncWire
     if making.through:

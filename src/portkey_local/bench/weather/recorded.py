@@ -99,11 +99,10 @@ def log_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def _event(line: bytes) -> Mapping[str, Any] | None:
     try:
         event = json.loads(line.decode("utf-8-sig"))
-        if isinstance(event["event"], str) and math.isfinite(event["time"]):
-            return dict(event)
+        sound = isinstance(event["event"], str) and math.isfinite(event["time"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        pass
-    return None
+        return None
+    return dict(event) if sound else None
 
 
 def attempts_of(path: Path) -> dict[tuple[str, str], list[RecordedAttempt]]:
