@@ -615,14 +615,21 @@ def test_a_leader_that_fails_is_followed_by_the_next_one(world):
 
 
 def test_a_follower_keeps_its_own_time_limit(world):
-    world.reset(slow(0.6))
+    counting, asked, released = Counting(), threading.Event(), threading.Event()
+
+    def script(received: Received) -> Step:
+        asked.set()
+        released.wait(30)
+        return counting(received)
+
+    world.reset(script)
     with Portkey(config=config(world.target("a"))) as client, ThreadPoolExecutor(2) as pool:
         leader = pool.submit(ask, client)
-        time.sleep(0.1)
-        begun = time.monotonic()
+        assert asked.wait(30)
         with pytest.raises(openai.APITimeoutError):
             ask(client, timeout=0.2)
-        assert time.monotonic() - begun < 0.5
+        assert not leader.done()
+        released.set()
         assert said(leader.result()) == "answer 1 of a"
     assert len(world.received) == 1
 
@@ -682,7 +689,14 @@ def test_nothing_stays_in_flight(world):
 
 
 class Slow(MemoryCache):
-    """A cache that takes its time, and says so."""
+    """A cache that takes the time it is given, and says so."""
+
+    def __init__(self) -> None:
+        """Start with no time."""
+        super().__init__()
+        self.released = threading.Event()
+        self.released.set()
+        self.in_time: list[bool] = []
 
     def ready(self, key: bytes, /) -> bool:
         """Say that it will wait."""
@@ -690,23 +704,24 @@ class Slow(MemoryCache):
 
     def get(self, key: bytes, now: float, /) -> bytes | None:
         """Wait before answering."""
-        time.sleep(0.2)
+        self.in_time.append(self.released.wait(10))
         return super().get(key, now)
 
 
 def test_a_cache_that_waits_does_not_hold_up_the_event_loop(world, anyio_backend):
-    async def main() -> float:
-        async with AsyncPortkey(config=config(world.target("a")), cache=Slow()) as client:
+    slow = Slow()
+
+    async def main() -> None:
+        async with AsyncPortkey(config=config(world.target("a")), cache=slow) as client:
             await ask(client)
-            latest = 0.0
+            slow.released.clear()
             async with anyio.create_task_group() as group:
                 for _ in range(20):
                     group.start_soon(lambda: ask(client))
-                for _ in range(30):
-                    begun = time.perf_counter()
-                    await anyio.sleep(0.005)
-                    latest = max(latest, time.perf_counter() - begun)
-        return latest
+                await anyio.sleep(0.05)
+                slow.released.set()  # which a loop that waits for the cache would not come to
 
-    assert anyio.run(main, backend=anyio_backend) < 0.15
+    anyio.run(main, backend=anyio_backend)
+    assert len(slow.in_time) > 1
+    assert all(slow.in_time)
     assert len(world.received) == 1

@@ -22,7 +22,7 @@ from portkey_local import Connections, StreamInterrupted
 from portkey_local.testing import Fault, Loopback, Step, chat, chat_stream, error, html
 
 LIMIT = 200  # milliseconds, for both of our time limits
-SLACK = 0.5  # seconds that an exception may come after its limit
+SLACK = 2.5  # seconds that a machine under load may be late; what these limits end would never end
 
 TIMEOUT = openai.APITimeoutError
 NETWORK = openai.APIConnectionError

@@ -19,6 +19,7 @@ BODY = b'{"model": "m", "messages": []}'
 STREAM_BODY = b'{"model": "m", "messages": [], "stream": true}'
 WORDS = ["a ", "b ", "c ", "d "]
 PATIENCE = 0.15  # how long a test listens before it believes that nothing more will come
+SOON = 3.0  # seconds, on a busy machine; what must not be waited for lasts longer
 
 
 @pytest.fixture
@@ -577,7 +578,7 @@ def test_a_client_that_leaves_is_noticed_at_once(server, step):
         assert not server.wait_closed(timeout=0.01)
     started = time.monotonic()
     assert server.wait_closed()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < SOON
     assert server.open_connections == 0
 
 
@@ -590,7 +591,7 @@ def test_close_is_quick_whatever_goes_on(step):
         wait_for_request(server)
         started = time.monotonic()
         server.close()
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < SOON
         assert server.open_connections == 0
         assert listen(client)[1] == "closed"
 
@@ -601,7 +602,7 @@ def test_close_does_not_wait_for_a_reader_that_never_reads():
         wait_for_request(server)
         started = time.monotonic()
         server.close()
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < SOON
 
 
 def test_close_hangs_up_on_idle_connections_and_is_repeatable():
@@ -638,7 +639,7 @@ def test_a_script_that_blocks_does_not_hold_up_close():
         wait_for_request(server)
         started = time.monotonic()
         server.close()
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < SOON
         release.set()
         assert server.wait_closed()
 

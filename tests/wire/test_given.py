@@ -91,7 +91,7 @@ def test_faults_with_an_own_client(fault: Fault, stream: bool, kind: type) -> No
         async def scenario(client: Client, own: Any) -> None:
             outcome = await client.call(stream=stream)
             assert type(outcome.error) is kind, repr(outcome.error)
-            assert outcome.seconds < 0.7
+            assert outcome.seconds < 2.7
             assert await client.until(lambda: provider.open_connections == 0)
 
         with Loopback({"t": [Step(fault=fault)]}) as provider:
@@ -125,9 +125,9 @@ def test_idle_limit_alone_with_an_own_client(provider: Loopback) -> None:
     async def scenario(client: Client, own: Any) -> None:
         outcome = await client.call(stream=True)
         assert type(outcome.error) is StreamInterrupted
-        assert outcome.seconds < 0.6
+        assert outcome.seconds < 2.7
 
-    limits = {"request_timeout": 900, "stream_idle_timeout": 150}
+    limits = {"request_timeout": 9000, "stream_idle_timeout": 150}
     config = target(provider.target("t"), **limits)
     run_together(
         lambda way, name: with_own(name, way, scenario, config),
