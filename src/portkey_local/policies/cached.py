@@ -26,7 +26,6 @@ from portkey_local.caches import entries, forms
 from portkey_local.caches.about import about
 from portkey_local.effects import (
     Beside,
-    Follow,
     Lookup,
     Raised,
     Record,
@@ -47,6 +46,7 @@ from portkey_local.model import (
     Source,
     Target,
 )
+from portkey_local.policies.following import LEADERS, follow, too_late
 from portkey_local.policies.refreshing import Refresh
 from portkey_local.policies.shelf import (
     HIT,
@@ -67,8 +67,6 @@ if TYPE_CHECKING:
     from portkey_local.policies.similar import Similar
 
 MAX_AGE: Final = 604_800.0  # seconds
-LEADERS: Final = 3  # whom a call follows, one after the other, before it goes alone
-DAWDLE: Final = 1.0  # seconds for which a stream's reader may pause before he is followed no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,32 +147,15 @@ class Cached:
             flight, leads = self.shelf.flights.board(asked.key)
             if leads:
                 return flight, None
-            yield from self.follow(call, flight)
+            yield from follow(call, flight)
             if not flight.ended:
-                return None, self.too_late(call)
+                return None, too_late(call, self.sole)
             if flight.value is not None:
                 shared = yield from self._shared(call, asked, flight.value, flight.similar)
                 if shared is not None:
                     call.report("cache.shared", shared.target, status=shared.status)
                     return None, shared
         return None, None
-
-    def follow(self, call: Call, flight: Flight) -> Route[None]:
-        """Wait for a flight's end, or the call's deadline; end one whose reader dawdles.
-
-        His stream goes on, and is kept if he reads it to its end.
-        """
-        while not flight.ended and (left := call.deadline - call.clock()) > 0:
-            yield from Follow(flight, min(left, DAWDLE))
-            idle = flight.idle_since
-            if idle is not None and call.clock() - idle >= DAWDLE:
-                flight.land(None)  # so that the next of those who wait leads them
-
-    def too_late(self, call: Call) -> Failure:
-        """Return the failure of a call whose time is over while it followed another."""
-        seconds = call.clock() - call.started
-        message = f"no answer within {seconds:.3g} s from the identical call in flight"
-        return Failure(self.sole, Fault.TIMEOUT, 408, message, cache=MISS)
 
     def _shared(
         self, call: Call, asked: Asked, value: bytes, similar: Mapping[str, Any]

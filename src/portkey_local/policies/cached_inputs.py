@@ -18,7 +18,8 @@ from portkey_local.caches.keys import EMBEDDINGS, key_of, told_apart
 from portkey_local.effects import Beside, Route
 from portkey_local.flights import Flight
 from portkey_local.model import DISABLED, Answer, Call, Failure, Fault, Outcome, Reply, Source
-from portkey_local.policies.cached import LEADERS, Cached
+from portkey_local.policies.cached import Cached
+from portkey_local.policies.following import LEADERS, follow, too_late
 from portkey_local.policies.refreshing import report_refresh
 from portkey_local.policies.shelf import HIT, KEPT, MISS, REFRESH, STALE, marked
 from portkey_local.policies.stale import detached, outage
@@ -76,9 +77,9 @@ class _Inputs:
             flight, leads = flights.board(self.whole)
             if leads:
                 return (yield from self._answered(flight))
-            yield from self.cached.follow(self.call, flight)
+            yield from follow(self.call, flight)
             if not flight.ended:
-                return self.cached.too_late(self.call)
+                return too_late(self.call, self.cached.sole)
         return (yield from self._answered(None))
 
     def _answered(self, flight: Flight | None) -> Route[Outcome]:
