@@ -327,6 +327,54 @@ def test_an_input_hook_that_failed_softly_is_told_on_a_hit_too(world):
             assert (raw.status_code, raw.headers["x-portkey-cache-status"]) == (246, expected)
 
 
+def guarded(world: Any, **fields: Any) -> dict[str, Any]:
+    """Return a group with a cache, around a target with guardrails of its own."""
+    target = config(world.target("a"), **fields)
+    return {"strategy": {"mode": "single"}, "targets": [target], "cache": target.pop("cache")}
+
+
+BY_PLAN = {"default.requiredMetadataKeys": {"metadataKeys": ["plan"]}, "deny": True}
+BY_OWN = {"plan": {}, "deny": True}
+GUARDED = {
+    "the answer": lambda world: config(world.target("a"), output_guardrails=[BY_PLAN]),
+    "the answer, own": lambda world: config(world.target("a"), output_guardrails=[BY_OWN]),
+    "the answer, in a group": lambda world: guarded(world, output_guardrails=[BY_PLAN]),
+    "the request, in a group": lambda world: guarded(world, input_guardrails=[BY_PLAN]),
+}
+
+
+@pytest.mark.parametrize("made", GUARDED.values(), ids=GUARDED)
+def test_a_hit_is_for_those_whom_the_guardrails_inside_would_have_let_through(world, made):
+    checks = {"plan": lambda context: "plan" in context.metadata}
+    with Portkey(config=made(world), checks=checks) as client:
+        pro = client.with_options(metadata={"plan": "pro"})
+        assert [status(ask(pro)) for _ in range(2)] == ["MISS", "HIT"]
+        with pytest.raises(openai.APIStatusError, match="446"):
+            ask(client)
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        {"default.contains": {"words": ["answer"], "operator": "none"}, "deny": True},
+        {"default.regexReplace": {"rule": "answer"}, "on_stream": "buffer"},
+    ],
+)
+def test_a_stream_that_passed_a_guardrail_by_serves_no_whole_answer(world, hook):
+    with Portkey(config=config(world.target("a"), output_guardrails=[hook])) as client:
+        streams = [ask(client, stream=True) for _ in range(2)]
+        assert ["answer" in words(each) for each in streams] == [True, True]
+        assert status_or_error(client) == "MISS"
+        assert status(ask(client, stream=True)) == "HIT"
+
+
+def test_a_stream_that_was_held_and_checked_serves_a_whole_answer(world):
+    hook = {"default.contains": {"words": ["answer"]}, "deny": True, "on_stream": "buffer"}
+    with Portkey(config=config(world.target("a"), output_guardrails=[hook])) as client:
+        words(ask(client, stream=True))
+        assert status(ask(client)) == "HIT"
+
+
 # --- other endpoints
 
 

@@ -48,11 +48,12 @@ class CachedInputs:
         inputs = None if asked is None else asked.body.get("input")
         if asked is None or not isinstance(inputs, list) or not inputs:
             return None
-        if isinstance(inputs[0], int) or cached.scope.looks or "input" in cached.scope.override:
+        scope = cached.scope
+        if isinstance(inputs[0], int) or scope.looks or scope.metadata or "input" in scope.override:
             return None
-        told = told_apart(call.request, wish.namespace, cached.scope.forward, ())
+        told = told_apart(call.request, wish.namespace, scope.forward, ())
         keys = tuple(
-            key_of(cached.scope.digest, call.request, {**asked.body, "input": each}, told)
+            key_of(scope.digest, call.request, {**asked.body, "input": each}, told)
             for each in inputs
         )
         return _Inputs(cached, call, asked.key, inputs, keys)
