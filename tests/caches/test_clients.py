@@ -153,6 +153,11 @@ BAD = {
     "a filter": Step(
         json={"choices": [{"index": 0, "finish_reason": "content_filter", "message": {}}]}
     ),
+    "half of it": Step(
+        json={
+            "choices": [{"index": 0, "finish_reason": "length", "message": {"content": "a"}}],
+        }
+    ),
     "a part": Step(status=206, json={"choices": [{"index": 0, "message": {"content": "a"}}]}),
 }
 
@@ -532,6 +537,18 @@ def test_a_thousand_concurrent_identical_calls_are_one(world, anyio_backend, pla
     seen = anyio.run(main, backend=anyio_backend)
     assert len(world.received) == 1
     assert seen == {("MISS", "answer 1 of a"): 1, ("HIT", "answer 1 of a"): 999}
+
+
+def test_an_answer_that_its_limit_cut_short_is_shared_and_not_kept(world):
+    def script(_: Received) -> Step:
+        time.sleep(0.1)
+        return BAD["half of it"]
+
+    world.reset(script)
+    with Portkey(config=config(world.target("a"))) as client, ThreadPoolExecutor(5) as pool:
+        seen = Counter(status(each) for each in pool.map(lambda _: ask(client), range(5)))
+        assert seen == {"MISS": 1, "HIT": 4}
+        assert status(ask(client)) == "MISS"
 
 
 def test_threads_share_a_call(world, place):

@@ -2,11 +2,12 @@
 
 About: stands around the node it is written on, inside that node's input guardrails and outside of
 its retries, so that what is kept has passed every output guardrail. Kept is only what is good and
-whole: no error, no refusal, no 246 or 446, no stream that was cut or left. What may be kept, and
-what makes two calls the same, is said in `caches.keys`; a plain answer also serves a call for a
-stream, and a stream one for a plain answer, on chat, completions and messages. Identical calls
-that are in flight at the same time share one: the first one leads, and when it fails or is
-cancelled the next one does. Embeddings are kept input by input (`cached_inputs`).
+whole: no error, no refusal, no 246 or 446, nothing that its limit cut short, no stream that was cut
+or left. What may be kept, and what makes two calls the same, is said in `caches.keys`; a plain
+answer also serves a call for a stream, and a stream one for a plain answer, on chat, completions
+and messages. Identical calls that are in flight at the same time share one: the first one leads,
+and when it fails or is cancelled the next one does. Embeddings are kept input by input
+(`cached_inputs`).
 
 A stale answer may serve as well (`stale`): at once, while one refresh beside the call asks anew, or
 in place of an outage. A refresh that is refused takes the stale answer away.
@@ -312,19 +313,24 @@ class Cached:
         events: list[ServerEvent] | None,
         flight: Flight | None,
     ) -> Route[bool]:
-        """Keep an answer that is good and whole, and land its flight with it; whether it was."""
+        """Keep an answer that is good and whole, and land its flight with it; whether it was.
+
+        One that its limit cut short is shared by those who follow, and never kept.
+        """
         datas = [reply.data] if events is None else [event.data for event in events]
         value = None
         if reply.target in self.targets and entries.fit(reply.answer, datas, call.request.path):
             whole = reply.data if events is None else None
             value = self.written(call, reply, whole, events, usage=asked.usage)
-            if value is not None and call.caching.writes:
+        kept = value is not None and not entries.cut_short(datas)
+        if value is not None and kept:
+            if call.caching.writes:
                 yield from self.store(call, ((asked.key, value),), reply.target)
-            if value is not None and self.similar is not None:
+            if self.similar is not None:
                 yield from self.similar.learn(self, call, asked, datas)
         if flight is not None:
             flight.land(value)
-        return value is not None
+        return kept
 
     def written(
         self,
