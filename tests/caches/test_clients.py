@@ -448,14 +448,19 @@ def test_a_cache_that_fails_is_an_event_and_a_miss(world):
     assert reasons == {"OSError"}
 
 
-def test_what_is_no_entry_is_a_miss(world):
-    cache = MemoryCache()
-    with Portkey(config=config(world.target("a")), cache=cache) as client:
+def test_what_is_no_entry_is_a_miss_and_an_event(world):
+    cache, heard = MemoryCache(), []
+    given = {"cache": cache, "on_event": heard.append}
+    with Portkey(config=config(world.target("a")), **given) as client:
         ask(client)
         (key,) = cache._kept
         for value in (b"", b"{}", b"[1,2,3,4,5,6,7]", b'[0,9,200,{},{"a":1},null,false]'):
             cache.put(key, value, time.time(), 60.0, print)
             assert status(ask(client)) == "MISS"
+            told = {event.reason for event in heard if event.name == "cache.failed"}
+            assert told == (
+                {"Unreadable: an entry of the cache cannot be read"} if value else set()
+            )
             assert status(ask(client)) == "HIT"
 
 

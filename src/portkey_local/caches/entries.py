@@ -18,7 +18,7 @@ from pydantic_core import from_json
 from portkey_local.caches.keys import CHUNKED, EMBEDDINGS, MESSAGES
 from portkey_local.model import DONE, Answer, ServerEvent
 
-__all__ = ["Entry", "cut_short", "decoded", "encoded", "fit"]
+__all__ = ["Entry", "Unreadable", "cut_short", "decoded", "encoded", "fit"]
 
 KEPT: Final = ("content-type", "request-id", "x-request-id")
 COMPLETE: Final = (200, 201)  # 206 is a part, 246 failed a guardrail, 202 and 204 say nothing
@@ -38,6 +38,10 @@ HOLDING: Final[Mapping[str, str]] = {  # the list that an answer consists of
     "/responses": "output",
 }
 ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+
+
+class Unreadable(Exception):
+    """What a cache has under a key is no entry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,8 +107,7 @@ class Cached:
         return marked(outcome, REFRESH, asked.key)
 
     def _looked_up(self, call: Call, asked: Asked) -> Route[Outcome]:
-        (value,) = yield from self.look(call, (asked.key,))
-        held = None if value is None else self.held(value)
+        (held,) = yield from self.look(call, (asked.key,))
         if held is not None:
             found = yield from self._found(call, asked, held)
             if found is not None:
@@ -201,13 +200,12 @@ class Cached:
         """Return the fresh answer that is kept for a call, and land its flight with it; None where
         there is none.
         """
-        (value,) = yield from self.look(call, (asked.key,))
-        held = None if value is None else self.held(value)
+        (held,) = yield from self.look(call, (asked.key,))
         if held is None or not self.fresh(call, held.entry):
             return None
         found = yield from self._hit(call, asked, held.entry)
         if found is not None and flight is not None:
-            flight.land(value)
+            flight.land(held.value)
         return found
 
     def _hit(self, call: Call, asked: Asked, entry: entries.Entry) -> Route[Reply | None]:
@@ -216,13 +214,18 @@ class Cached:
             call.report("cache.hit", found.target, status=found.status)
         return found
 
-    def look(self, call: Call, keys: tuple[bytes, ...]) -> Route[tuple[bytes | None, ...]]:
-        """Return what is kept under keys; of a cache that fails, nothing, and an event."""
+    def look(self, call: Call, keys: tuple[bytes, ...]) -> Route[tuple[Held | None, ...]]:
+        """Return what is kept under keys, of whatever age; of a cache that fails, or of what cannot
+        be read, nothing, and an event.
+        """
         found = yield from Lookup(self.shelf.cache, keys, now(call))
         if isinstance(found, Raised):
             self.failed(call)(found.error)
             return (None,) * len(keys)
-        return found
+        helds = tuple(None if value is None else self.held(value) for value in found)
+        if any(value and held is None for value, held in zip(found, helds, strict=True)):
+            self.failed(call)(entries.Unreadable("an entry of the cache cannot be read"))
+        return helds
 
     def given(
         self, call: Call, asked: Asked, entry: entries.Entry, status: str

@@ -106,8 +106,7 @@ class _Inputs:
         """Return the entry of each input, of whatever age."""
         if not self.call.caching.reads:
             return [None] * len(self.keys)
-        found = yield from self.cached.look(self.call, self.keys)
-        helds = [None if value is None else self.cached.held(value) for value in found]
+        helds = yield from self.cached.look(self.call, self.keys)
         return [None if held is None else held.entry for held in helds]
 
     def _up_to(self, known: Sequence[Entry | None], age: float | None) -> list[Entry | None]:
