@@ -153,6 +153,11 @@ BAD = {
     "a filter": Step(
         json={"choices": [{"index": 0, "finish_reason": "content_filter", "message": {}}]}
     ),
+    "half of it": Step(
+        json={
+            "choices": [{"index": 0, "finish_reason": "length", "message": {"content": "a"}}],
+        }
+    ),
     "a part": Step(status=206, json={"choices": [{"index": 0, "message": {"content": "a"}}]}),
 }
 
@@ -327,6 +332,54 @@ def test_an_input_hook_that_failed_softly_is_told_on_a_hit_too(world):
             assert (raw.status_code, raw.headers["x-portkey-cache-status"]) == (246, expected)
 
 
+def guarded(world: Any, **fields: Any) -> dict[str, Any]:
+    """Return a group with a cache, around a target with guardrails of its own."""
+    target = config(world.target("a"), **fields)
+    return {"strategy": {"mode": "single"}, "targets": [target], "cache": target.pop("cache")}
+
+
+BY_PLAN = {"default.requiredMetadataKeys": {"metadataKeys": ["plan"]}, "deny": True}
+BY_OWN = {"plan": {}, "deny": True}
+GUARDED = {
+    "the answer": lambda world: config(world.target("a"), output_guardrails=[BY_PLAN]),
+    "the answer, own": lambda world: config(world.target("a"), output_guardrails=[BY_OWN]),
+    "the answer, in a group": lambda world: guarded(world, output_guardrails=[BY_PLAN]),
+    "the request, in a group": lambda world: guarded(world, input_guardrails=[BY_PLAN]),
+}
+
+
+@pytest.mark.parametrize("made", GUARDED.values(), ids=GUARDED)
+def test_a_hit_is_for_those_whom_the_guardrails_inside_would_have_let_through(world, made):
+    checks = {"plan": lambda context: "plan" in context.metadata}
+    with Portkey(config=made(world), checks=checks) as client:
+        pro = client.with_options(metadata={"plan": "pro"})
+        assert [status(ask(pro)) for _ in range(2)] == ["MISS", "HIT"]
+        with pytest.raises(openai.APIStatusError, match="446"):
+            ask(client)
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        {"default.contains": {"words": ["answer"], "operator": "none"}, "deny": True},
+        {"default.regexReplace": {"rule": "answer"}, "on_stream": "buffer"},
+    ],
+)
+def test_a_stream_that_passed_a_guardrail_by_serves_no_whole_answer(world, hook):
+    with Portkey(config=config(world.target("a"), output_guardrails=[hook])) as client:
+        streams = [ask(client, stream=True) for _ in range(2)]
+        assert ["answer" in words(each) for each in streams] == [True, True]
+        assert status_or_error(client) == "MISS"
+        assert status(ask(client, stream=True)) == "HIT"
+
+
+def test_a_stream_that_was_held_and_checked_serves_a_whole_answer(world):
+    hook = {"default.contains": {"words": ["answer"]}, "deny": True, "on_stream": "buffer"}
+    with Portkey(config=config(world.target("a"), output_guardrails=[hook])) as client:
+        words(ask(client, stream=True))
+        assert status(ask(client)) == "HIT"
+
+
 # --- other endpoints
 
 
@@ -395,14 +448,19 @@ def test_a_cache_that_fails_is_an_event_and_a_miss(world):
     assert reasons == {"OSError"}
 
 
-def test_what_is_no_entry_is_a_miss(world):
-    cache = MemoryCache()
-    with Portkey(config=config(world.target("a")), cache=cache) as client:
+def test_what_is_no_entry_is_a_miss_and_an_event(world):
+    cache, heard = MemoryCache(), []
+    given = {"cache": cache, "on_event": heard.append}
+    with Portkey(config=config(world.target("a")), **given) as client:
         ask(client)
         (key,) = cache._kept
         for value in (b"", b"{}", b"[1,2,3,4,5,6,7]", b'[0,9,200,{},{"a":1},null,false]'):
             cache.put(key, value, time.time(), 60.0, print)
             assert status(ask(client)) == "MISS"
+            told = {event.reason for event in heard if event.name == "cache.failed"}
+            assert told == (
+                {"Unreadable: an entry of the cache cannot be read"} if value else set()
+            )
             assert status(ask(client)) == "HIT"
 
 
@@ -484,6 +542,18 @@ def test_a_thousand_concurrent_identical_calls_are_one(world, anyio_backend, pla
     seen = anyio.run(main, backend=anyio_backend)
     assert len(world.received) == 1
     assert seen == {("MISS", "answer 1 of a"): 1, ("HIT", "answer 1 of a"): 999}
+
+
+def test_an_answer_that_its_limit_cut_short_is_shared_and_not_kept(world):
+    def script(_: Received) -> Step:
+        time.sleep(0.1)
+        return BAD["half of it"]
+
+    world.reset(script)
+    with Portkey(config=config(world.target("a"))) as client, ThreadPoolExecutor(5) as pool:
+        seen = Counter(status(each) for each in pool.map(lambda _: ask(client), range(5)))
+        assert seen == {"MISS": 1, "HIT": 4}
+        assert status(ask(client)) == "MISS"
 
 
 def test_threads_share_a_call(world, place):

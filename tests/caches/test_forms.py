@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from portkey_local.caches.entries import Entry, decoded, encoded, fit
+from portkey_local.caches.entries import Entry, cut_short, decoded, encoded, fit
 from portkey_local.caches.forms import chunks_of, fitted, whole_of
 from portkey_local.model import DONE, Answer, ServerEvent
 
@@ -217,6 +217,20 @@ UNFIT = {
 def test_what_is_not_good_and_whole_is_not(name):
     assert not fit(OK, [UNFIT[name]], CHAT)
     assert not fit(OK, [WHOLES["text"], UNFIT[name]], CHAT)
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        whole(message(content="and")) | {"choices": [{"finish_reason": "length"}]},
+        {"choices": [{"finish_reason": "MAX_TOKENS", "delta": {}}]},
+        {"type": "message", "stop_reason": "max_tokens", "content": []},
+        {"type": "message_delta", "delta": {"stop_reason": "model_context_window_exceeded"}},
+    ],
+)
+def test_what_a_limit_ended_is_cut_short(half):
+    assert cut_short([WHOLES["text"], half])
+    assert not cut_short([WHOLES["text"], DONE, None])
 
 
 NOTHING: Any = [{}, {"message": "Too many requests"}, {"object": "list", "data": []}]

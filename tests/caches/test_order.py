@@ -147,6 +147,30 @@ def test_a_check_of_the_caller_s_that_is_another_function_is():
     assert scope(config, checks={"mine": one}) != scope(config, checks={"mine": two})
 
 
+def test_a_token_that_a_guardrail_inside_verifies_is_heard():
+    hook = {"default.jwt": {"jwksUri": "https://example.com/keys", "headerKey": "X-Api-Key"}}
+    guarded = {**TARGET, "input_guardrails": [hook]}
+    inside, outside = group(guarded), {**guarded, "cache": "simple"}
+    heard = [cached_of(compile_config(c).root).scope.forward for c in (inside, outside)]
+    assert heard == [("x-api-key",), ()]
+
+
+def test_what_runs_on_every_call_or_beside_it_keeps_no_answers_apart():
+    """Of groups within groups, the inner one's input hooks are inside the outer one's cache."""
+    own = {"mine": lambda context: "plan" in context.metadata}
+    hook = {"mine": {}}
+    configs = [
+        {**TARGET, "cache": "simple", "input_guardrails": [hook]},
+        {**TARGET, "cache": "simple", "output_guardrails": [{**hook, "async": True}]},
+        {**TARGET, "cache": "simple", "output_guardrails": [{**HOOK, "on_stream": "buffer"}]},
+        group(TARGET, input_guardrails=[hook]),
+        group(group(TARGET, input_guardrails=[hook])),
+    ]
+    scopes = [cached_of(compile_config(c, checks=own).root).scope for c in configs]
+    assert [scope.metadata for scope in scopes] == [False] * 4 + [True]
+    assert not any(scope.streams_apart for scope in scopes)
+
+
 def test_no_key_is_kept_in_clear():
     assert b"sk-one" not in scope({**TARGET, "cache": "simple"})
     assert "sk-one" not in repr(cached_of(compile_config({**TARGET, "cache": "simple"}).root))

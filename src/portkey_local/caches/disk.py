@@ -67,6 +67,7 @@ class DiskCache:
         self._inode = 0
         self._rest_until = 0.0
         self._trouble: Exception | None = None
+        self._lost: sqlite3.DatabaseError | None = None  # that nobody has been told of yet
         self._writer = Writer(self._write, self._leave)
         self.questions = DiskQuestions(self.directory)
 
@@ -85,7 +86,12 @@ class DiskCache:
         except sqlite3.DatabaseError as error:
             self._mend(error)
             raise
-        return None if value is None else bytes(value)
+        if value is not None:
+            return bytes(value)
+        lost, self._lost = self._lost, None
+        if lost is not None:  # the file was broken when it was opened; a miss is the time to say so
+            raise lost.with_traceback(None)
+        return None
 
     def put(
         self,
@@ -230,6 +236,7 @@ class DiskCache:
             if not is_broken(error):
                 raise
             set_aside(self.directory)
+            self._lost = error
             return database(self.directory, self.size_limit, self._wait), secret
 
     def _mend(self, error: sqlite3.DatabaseError) -> None:

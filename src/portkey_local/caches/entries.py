@@ -9,7 +9,7 @@ over. What cannot be read is no entry.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from pydantic_core import from_json
 from portkey_local.caches.keys import CHUNKED, EMBEDDINGS, MESSAGES
 from portkey_local.model import DONE, Answer, ServerEvent
 
-__all__ = ["Entry", "decoded", "encoded", "fit"]
+__all__ = ["Entry", "Unreadable", "cut_short", "decoded", "encoded", "fit"]
 
 KEPT: Final = ("content-type", "request-id", "x-request-id")
 COMPLETE: Final = (200, 201)  # 206 is a part, 246 failed a guardrail, 202 and 204 say nothing
@@ -29,6 +29,7 @@ REFUSED: Final = frozenset(  # as OpenAI says it, and vendors in words of their 
         "safety", "spii",
     }
 )  # fmt: skip
+CUT: Final = frozenset({"length", "max_tokens", "model_context_window_exceeded"})  # by its limit
 HOLDING: Final[Mapping[str, str]] = {  # the list that an answer consists of
     **dict.fromkeys(CHUNKED, "choices"),
     EMBEDDINGS: "data",
@@ -37,6 +38,10 @@ HOLDING: Final[Mapping[str, str]] = {  # the list that an answer consists of
     "/responses": "output",
 }
 ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+
+
+class Unreadable(Exception):
+    """What a cache has under a key is no entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,27 +113,34 @@ def fit(answer: Answer, datas: Sequence[Any], path: str) -> bool:
     return any(_objects(data.get(HOLDING.get(path))) for data in datas if data is not DONE)
 
 
+def cut_short(datas: Sequence[Any]) -> bool:
+    """Whether an answer is half of one, because it met the limit of its length."""
+    return any(reason in CUT for data in datas for reason in _reasons(data))
+
+
 def _marred(data: Any) -> bool:
     if data is DONE:
         return False
-    if not isinstance(data, Mapping) or data.get("error"):
+    if not isinstance(data, Mapping) or data.get("error") or _unfinished(data):
         return True
-    if _ends_so(data.get("stop_reason")) or _unfinished(data):
-        return True
-    delta = data.get("delta")  # of Anthropic's messages
-    if isinstance(delta, Mapping) and _ends_so(delta.get("stop_reason")):
+    if any(reason in REFUSED for reason in _reasons(data)):
         return True
     return any(map(_refused, _objects(data.get("choices"))))
 
 
 def _refused(choice: Mapping[str, Any]) -> bool:
     said = choice.get("message") or choice.get("delta")
-    refusal = said.get("refusal") if isinstance(said, Mapping) else None
-    return bool(refusal) or _ends_so(choice.get("finish_reason"))
+    return bool(said.get("refusal")) if isinstance(said, Mapping) else False
 
 
-def _ends_so(reason: Any) -> bool:
-    return isinstance(reason, str) and reason.lower().removeprefix("image_") in REFUSED
+def _reasons(data: Any) -> Iterator[str]:
+    """Walk the words for why an answer, or each of its choices, has ended."""
+    if not isinstance(data, Mapping):
+        return
+    delta = data.get("delta")  # of Anthropic's messages
+    ended = [data.get("stop_reason"), delta.get("stop_reason") if isinstance(delta, Mapping) else 0]
+    ended += [choice.get("finish_reason") for choice in _objects(data.get("choices"))]
+    yield from (each.lower().removeprefix("image_") for each in ended if isinstance(each, str))
 
 
 def _unfinished(data: Mapping[str, Any]) -> bool:

@@ -8,11 +8,13 @@ only where they would have asked for the same one, of the same account, under th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from portkey_local.caches.keys import digest
 from portkey_local.compile.conditions import looked_at
+from portkey_local.compile.guarding import go_by_metadata, headers_read, tell_streams_apart
+from portkey_local.compile.guards import Guards, Own
 from portkey_local.compile.likeness import likeness
 from portkey_local.config import Cache, Config
 from portkey_local.effects import Router
@@ -40,7 +42,6 @@ NO_MATTER: Final = frozenset(
 )
 ACCOUNTS: Final = ("AWS_", "AZURE_", "GOOGLE_")  # variables by which vendors' own libraries sign in
 METADATA: Final = "metadata."
-Own = Mapping[str, Callable[..., Any]]
 
 
 def cached(
@@ -50,17 +51,25 @@ def cached(
     path: str,
     shelf: Shelf,
     checks: Own,
+    inside: Guards,
 ) -> Router:
-    """Return a node's router behind its cache; the node is complete, with its keys."""
+    """Return a node's router behind its cache; the node is complete, with its keys.
+
+    `inside` are the hooks that a hit skips, before and after a target is asked.
+    """
     own = node.cache.max_age if node.cache is not None else None
     below = dict(_below(node, path, targets))
     told = [_told(node, path, below), [[name, likeness(checks[name])] for name in sorted(checks)]]
     fields = {field for field in looked_at(node) if field.startswith(METADATA)}
+    forward = {name for target in below.values() for name in target.forward}
+    hooks = (*inside[0], *inside[1])
     scope = Scope(
         digest=digest(told),
         override=below[path].override if node.targets is None else EMPTY,
-        forward=tuple(sorted({name for target in below.values() for name in target.forward})),
+        forward=tuple(sorted(forward | headers_read(hooks))),
         looks=tuple(look(field) for field in sorted(fields)),
+        metadata=go_by_metadata(hooks, checks),
+        streams_apart=tell_streams_apart(inside[1], checks),
     )
     max_age = MAX_AGE if own is None else own
     stale = NEVER if node.cache is None else _stale(node.cache)

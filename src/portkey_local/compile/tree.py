@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from tenacity import stop_after_attempt
 
-from portkey_local.compile.caching import Own, cached
+from portkey_local.compile.caching import cached
+from portkey_local.compile.guards import Guards, Own
 from portkey_local.config import CircuitBreaker, Config
 from portkey_local.effects import Gate, Router
 from portkey_local.hooks import Hook
@@ -98,7 +100,22 @@ class Builder:
 
     def _cached(self, router: Router, node: Config, path: str) -> Router:
         targets = {place: leaf.target for place, leaf in self.leaves.items()}
-        return cached(router, node, targets, path, self.shelf, self.checks)
+        inside = self._inside(node, path)
+        return cached(router, node, targets, path, self.shelf, self.checks, inside)
+
+    def _inside(self, node: Config, path: str) -> Guards:
+        """Return the hooks inside a node's cache: a target's own before a call run outside of it,
+        and so do a group's, which its targets do not inherit.
+        """
+        if node.targets is None:
+            return (), self.leaves[path].after
+        below = [
+            leaf
+            for place, leaf in chain(self.leaves.items(), self.groups.items())
+            if place.startswith(f"{path}.")
+        ]
+        before = tuple(hook for leaf in below for hook in leaf.before)
+        return before, tuple(hook for leaf in below for hook in leaf.after)
 
     def below(self, node: Config, path: str, *, circuit: bool, others: bool) -> list[Built]:
         """Return the targets of a group."""

@@ -2,11 +2,12 @@
 
 About: stands around the node it is written on, inside that node's input guardrails and outside of
 its retries, so that what is kept has passed every output guardrail. Kept is only what is good and
-whole: no error, no refusal, no 246 or 446, no stream that was cut or left. What may be kept, and
-what makes two calls the same, is said in `caches.keys`; a plain answer also serves a call for a
-stream, and a stream one for a plain answer, on chat, completions and messages. Identical calls
-that are in flight at the same time share one: the first one leads, and when it fails or is
-cancelled the next one does. Embeddings are kept input by input (`cached_inputs`).
+whole: no error, no refusal, no 246 or 446, nothing that its limit cut short, no stream that was cut
+or left. What may be kept, and what makes two calls the same, is said in `caches.keys`; a plain
+answer also serves a call for a stream, and a stream one for a plain answer, on chat, completions
+and messages. Identical calls that are in flight at the same time share one: the first one leads,
+and when it fails or is cancelled the next one does. Embeddings are kept input by input
+(`cached_inputs`).
 
 A stale answer may serve as well (`stale`): at once, while one refresh beside the call asks anew, or
 in place of an outage. A refresh that is refused takes the stale answer away.
@@ -26,7 +27,6 @@ from portkey_local.caches import entries, forms
 from portkey_local.caches.about import about
 from portkey_local.effects import (
     Beside,
-    Follow,
     Lookup,
     Raised,
     Record,
@@ -47,6 +47,7 @@ from portkey_local.model import (
     Source,
     Target,
 )
+from portkey_local.policies.following import LEADERS, follow, too_late
 from portkey_local.policies.refreshing import Refresh
 from portkey_local.policies.shelf import (
     HIT,
@@ -67,8 +68,6 @@ if TYPE_CHECKING:
     from portkey_local.policies.similar import Similar
 
 MAX_AGE: Final = 604_800.0  # seconds
-LEADERS: Final = 3  # whom a call follows, one after the other, before it goes alone
-DAWDLE: Final = 1.0  # seconds for which a stream's reader may pause before he is followed no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +107,7 @@ class Cached:
         return marked(outcome, REFRESH, asked.key)
 
     def _looked_up(self, call: Call, asked: Asked) -> Route[Outcome]:
-        (value,) = yield from self.look(call, (asked.key,))
-        held = None if value is None else self.held(value)
+        (held,) = yield from self.look(call, (asked.key,))
         if held is not None:
             found = yield from self._found(call, asked, held)
             if found is not None:
@@ -149,32 +147,15 @@ class Cached:
             flight, leads = self.shelf.flights.board(asked.key)
             if leads:
                 return flight, None
-            yield from self.follow(call, flight)
+            yield from follow(call, flight)
             if not flight.ended:
-                return None, self.too_late(call)
+                return None, too_late(call, self.sole)
             if flight.value is not None:
                 shared = yield from self._shared(call, asked, flight.value, flight.similar)
                 if shared is not None:
                     call.report("cache.shared", shared.target, status=shared.status)
                     return None, shared
         return None, None
-
-    def follow(self, call: Call, flight: Flight) -> Route[None]:
-        """Wait for a flight's end, or the call's deadline; end one whose reader dawdles.
-
-        His stream goes on, and is kept if he reads it to its end.
-        """
-        while not flight.ended and (left := call.deadline - call.clock()) > 0:
-            yield from Follow(flight, min(left, DAWDLE))
-            idle = flight.idle_since
-            if idle is not None and call.clock() - idle >= DAWDLE:
-                flight.land(None)  # so that the next of those who wait leads them
-
-    def too_late(self, call: Call) -> Failure:
-        """Return the failure of a call whose time is over while it followed another."""
-        seconds = call.clock() - call.started
-        message = f"no answer within {seconds:.3g} s from the identical call in flight"
-        return Failure(self.sole, Fault.TIMEOUT, 408, message, cache=MISS)
 
     def _shared(
         self, call: Call, asked: Asked, value: bytes, similar: Mapping[str, Any]
@@ -219,13 +200,12 @@ class Cached:
         """Return the fresh answer that is kept for a call, and land its flight with it; None where
         there is none.
         """
-        (value,) = yield from self.look(call, (asked.key,))
-        held = None if value is None else self.held(value)
+        (held,) = yield from self.look(call, (asked.key,))
         if held is None or not self.fresh(call, held.entry):
             return None
         found = yield from self._hit(call, asked, held.entry)
         if found is not None and flight is not None:
-            flight.land(value)
+            flight.land(held.value)
         return found
 
     def _hit(self, call: Call, asked: Asked, entry: entries.Entry) -> Route[Reply | None]:
@@ -234,13 +214,18 @@ class Cached:
             call.report("cache.hit", found.target, status=found.status)
         return found
 
-    def look(self, call: Call, keys: tuple[bytes, ...]) -> Route[tuple[bytes | None, ...]]:
-        """Return what is kept under keys; of a cache that fails, nothing, and an event."""
+    def look(self, call: Call, keys: tuple[bytes, ...]) -> Route[tuple[Held | None, ...]]:
+        """Return what is kept under keys, of whatever age; of a cache that fails, or of what cannot
+        be read, nothing, and an event.
+        """
         found = yield from Lookup(self.shelf.cache, keys, now(call))
         if isinstance(found, Raised):
             self.failed(call)(found.error)
             return (None,) * len(keys)
-        return found
+        helds = tuple(None if value is None else self.held(value) for value in found)
+        if any(value and held is None for value, held in zip(found, helds, strict=True)):
+            self.failed(call)(entries.Unreadable("an entry of the cache cannot be read"))
+        return helds
 
     def given(
         self, call: Call, asked: Asked, entry: entries.Entry, status: str
@@ -331,19 +316,24 @@ class Cached:
         events: list[ServerEvent] | None,
         flight: Flight | None,
     ) -> Route[bool]:
-        """Keep an answer that is good and whole, and land its flight with it; whether it was."""
+        """Keep an answer that is good and whole, and land its flight with it; whether it was.
+
+        One that its limit cut short is shared by those who follow, and never kept.
+        """
         datas = [reply.data] if events is None else [event.data for event in events]
         value = None
         if reply.target in self.targets and entries.fit(reply.answer, datas, call.request.path):
             whole = reply.data if events is None else None
             value = self.written(call, reply, whole, events, usage=asked.usage)
-            if value is not None and call.caching.writes:
+        kept = value is not None and not entries.cut_short(datas)
+        if value is not None and kept:
+            if call.caching.writes:
                 yield from self.store(call, ((asked.key, value),), reply.target)
-            if value is not None and self.similar is not None:
+            if self.similar is not None:
                 yield from self.similar.learn(self, call, asked, datas)
         if flight is not None:
             flight.land(value)
-        return value is not None
+        return kept
 
     def written(
         self,

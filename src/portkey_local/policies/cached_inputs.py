@@ -18,7 +18,8 @@ from portkey_local.caches.keys import EMBEDDINGS, key_of, told_apart
 from portkey_local.effects import Beside, Route
 from portkey_local.flights import Flight
 from portkey_local.model import DISABLED, Answer, Call, Failure, Fault, Outcome, Reply, Source
-from portkey_local.policies.cached import LEADERS, Cached
+from portkey_local.policies.cached import Cached
+from portkey_local.policies.following import LEADERS, follow, too_late
 from portkey_local.policies.refreshing import report_refresh
 from portkey_local.policies.shelf import HIT, KEPT, MISS, REFRESH, STALE, marked
 from portkey_local.policies.stale import detached, outage
@@ -47,11 +48,12 @@ class CachedInputs:
         inputs = None if asked is None else asked.body.get("input")
         if asked is None or not isinstance(inputs, list) or not inputs:
             return None
-        if isinstance(inputs[0], int) or cached.scope.looks or "input" in cached.scope.override:
+        scope = cached.scope
+        if isinstance(inputs[0], int) or scope.looks or scope.metadata or "input" in scope.override:
             return None
-        told = told_apart(call.request, wish.namespace, cached.scope.forward, ())
+        told = told_apart(call.request, wish.namespace, scope.forward, ())
         keys = tuple(
-            key_of(cached.scope.digest, call.request, {**asked.body, "input": each}, told)
+            key_of(scope.digest, call.request, {**asked.body, "input": each}, told)
             for each in inputs
         )
         return _Inputs(cached, call, asked.key, inputs, keys)
@@ -76,9 +78,9 @@ class _Inputs:
             flight, leads = flights.board(self.whole)
             if leads:
                 return (yield from self._answered(flight))
-            yield from self.cached.follow(self.call, flight)
+            yield from follow(self.call, flight)
             if not flight.ended:
-                return self.cached.too_late(self.call)
+                return too_late(self.call, self.cached.sole)
         return (yield from self._answered(None))
 
     def _answered(self, flight: Flight | None) -> Route[Outcome]:
@@ -104,8 +106,7 @@ class _Inputs:
         """Return the entry of each input, of whatever age."""
         if not self.call.caching.reads:
             return [None] * len(self.keys)
-        found = yield from self.cached.look(self.call, self.keys)
-        helds = [None if value is None else self.cached.held(value) for value in found]
+        helds = yield from self.cached.look(self.call, self.keys)
         return [None if held is None else held.entry for held in helds]
 
     def _up_to(self, known: Sequence[Entry | None], age: float | None) -> list[Entry | None]:

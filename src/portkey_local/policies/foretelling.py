@@ -39,8 +39,7 @@ def foretold(router: Any, call: Call) -> Route[CacheDecision]:
 
 def _exact(cached: Cached, call: Call, asked: Asked) -> Route[CacheDecision | None]:
     """Return what is kept of the very same request, if it may be given."""
-    (value,) = yield from cached.look(call, (asked.key,))
-    held = None if value is None else cached.held(value)
+    (held,) = yield from cached.look(call, (asked.key,))
     if held is None:
         return None
     age = cached.age(call, held.entry)

@@ -127,8 +127,7 @@ class Look:
     ) -> Route[tuple[Held | None, Sought]]:
         """Return the entry a question leads to if it will do, else what to look for then."""
         cached, key = self.cached, near.question.key
-        (value,) = yield from cached.look(self.call, (key,))
-        held = None if value is None else cached.held(value)
+        (held,) = yield from cached.look(self.call, (key,))
         sought = replace(sought, vector=recalled.vector)
         if held is None:
             return None, replace(sought, gone=(*sought.gone, key))

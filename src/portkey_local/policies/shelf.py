@@ -72,14 +72,19 @@ class Scope:
     """Where the calls of a node go: whatever differs here never shares an answer.
 
     `digest` is that of its targets with their keys, hosts, overrides and output guardrails,
-    `forward` the caller's headers that reach one of them, `looks` what its conditions look at.
-    `override` is that of a node which is one target.
+    `forward` the caller's headers that reach one of them or a guardrail inside, `looks` what its
+    conditions look at.
+    `override` is that of a node which is one target. `metadata` says whether guardrails inside go
+    by who calls, `streams_apart` whether they may let a stream through where a whole answer is
+    held.
     """
 
     digest: bytes
     override: Mapping[str, Any] = field(default_factory=empty, repr=False)
     forward: tuple[str, ...] = ()
     looks: tuple[Look, ...] = ()
+    metadata: bool = False
+    streams_apart: bool = False
 
     def asked(self, call: Call) -> Asked | None:
         """Return what a call asks for, or None where that is never kept."""
@@ -104,6 +109,10 @@ class Scope:
         if self.looks:
             known = facts_of(call.metadata, call.request)
             facts = [[] if (v := look(known)) is MISSING else [v] for look in self.looks]
+        if self.metadata:
+            facts.append(dict(call.metadata))
+        if self.streams_apart:
+            facts.append(call.request.stream)
         told = told_apart(call.request, call.caching.namespace, self.forward, facts)
         return key_of(self.digest, call.request, body, told)
 
