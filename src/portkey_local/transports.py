@@ -54,6 +54,7 @@ WITHHELD = frozenset(  # a target says these itself, unless it forwards the call
 )
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 WITHHELD_PREFIXES = ("x-stainless-", "x-portkey-")
+PIECEMEAL = "x-stainless-raw-response"  # set by SDKs whose caller reads an answer as it arrives
 RESPONSE_DROPPED = frozenset(
     {"content-length", "content-encoding", "transfer-encoding", "connection"}
 )
@@ -84,6 +85,7 @@ def request_from(message: Any, content: bytes) -> Request:
         query=query,
         stream=bool(body and body.get("stream") is True),
         json_expected=accept.startswith("application/json") and TEXT_HEADER not in message.headers,
+        piecemeal=reads_piecemeal(withheld),
     )
 
 
@@ -107,6 +109,13 @@ def parted(headers: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     return passed, withheld
 
 
+def reads_piecemeal(withheld: Mapping[str, str]) -> bool:
+    """Whether a caller reads an answer as it arrives. The Python SDKs say so; of others we know
+    no better.
+    """
+    return withheld.get("x-stainless-lang") != "python" or withheld.get(PIECEMEAL) == "stream"
+
+
 def response_headers(call: Call, outcome: Outcome) -> dict[str, str]:
     """Return a provider's headers, less those of its framing, with our facts on top."""
     answer = outcome.answer
@@ -121,6 +130,14 @@ def response_headers(call: Call, outcome: Outcome) -> dict[str, str]:
     if call.metadata:
         told["x-portkey-metadata"] = json.dumps(dict(call.metadata), default=str)
     return {**kept, **told}
+
+
+def _length(outcome: Outcome) -> dict[str, str]:
+    """Return how long a body is that is handed on as it arrives, where its bytes are the wire's."""
+    told = outcome.answer.headers if outcome.answer is not None else {}
+    if "content-length" not in told or "content-encoding" in told:
+        return {}
+    return {"content-length": told["content-length"]}
 
 
 def retold(call: Call, reply: Reply) -> bool:
@@ -214,6 +231,8 @@ class _Bridge:
         if stream is not None:
             if isinstance(outcome, Reply) and retold(call, outcome):
                 headers["content-type"] = EVENT_STREAM  # whatever the vendor's own framing is
+            elif not headers.get("content-type", "").startswith(EVENT_STREAM):
+                headers |= _length(outcome)
             return self._library.Response(
                 outcome.status, headers=wire_form(headers), stream=stream, extensions=extensions
             )
@@ -245,6 +264,8 @@ class _Bridge:
 
 def raw_of(stream: Any, event: ServerEvent) -> bytes:
     """Return an event's bytes; an error event's without the key that a provider may quote in it."""
+    if event.data is None:
+        return event.raw  # of an answer that is no event stream
     raw = event.raw or sse_bytes(event.data, event.name)
     if type(event.data) is dict and event.data.get("error"):
         for secret in stream.target.secrets:

@@ -194,3 +194,16 @@ def test_explain_of_what_cannot_be(run, tmp_path, config, request_text, metadata
     assert told.output.strip()
     assert "Traceback" not in told.output
     assert run("explain", written(tmp_path, config), str(tmp_path / "nowhere.json")).exit_code == 1
+
+
+def test_check_takes_a_config_for_wrap_and_says_that_it_is_for_wrap(run, tmp_path):
+    """The client that is wrapped has a key and an address; `Portkey` and `serve` have none."""
+    targets = [{"provider": "self"}, {"provider": "ollama", "custom_host": "http://x"}]
+    path = written(tmp_path, {"strategy": {"mode": "fallback"}, "targets": targets})
+    told = run("check", path)
+    assert told.exit_code == 0
+    assert told.stderr.startswith("warning: config.targets[0].provider: 'self' is the client given")
+    assert "key: the client's own" in " ".join(told.stdout.split())
+    assert run("configs", "add", "for-wrap", path).exit_code == 0
+    told = run("check", written(tmp_path, {"provider": "self", "custom_host": "http://x"}))
+    assert (told.exit_code, "has no meaning for 'self'" in told.stderr) == (1, True)

@@ -191,6 +191,16 @@ def test_the_first_event_does_not_wait_for_the_second(url: str, provider: Loopba
     assert provider.wait_closed(), "who leaves ends the provider's call, too"
 
 
+def test_nor_does_the_first_piece_of_speech(url: str, provider: Loopback) -> None:
+    pieces = [b"\x00\x01", b"\xff"]
+    speech = Step(events=pieces, content_type="audio/mpeg", fault=Fault.STALL_STREAM)
+    provider.reset({"first": [speech]})
+    body = {"model": "tts", "voice": "alloy", "input": "Hello!"}
+    with httpx.stream("POST", f"{url}/v1/audio/speech", json=body) as answer:
+        assert next(answer.iter_bytes()) == pieces[0]
+    assert provider.wait_closed()
+
+
 def test_who_leaves_before_the_answer_ends_the_call(provider: Loopback) -> None:
     asked = threading.Event()
     ended: queue.Queue[Any] = queue.Queue()

@@ -39,13 +39,13 @@ from portkey_local.providers.openai import MODEL_NEEDED, no_model
 from portkey_local.providers.own import SELF
 from portkey_local.providers.table import CLOSED, PROVIDERS, nearest, readers_of
 
-__all__ = ["NO_TARGET", "Compiled", "Nowhere", "compile_config", "slug_of"]
+__all__ = ["NO_TARGET", "WHO_SELF_IS", "Compiled", "Nowhere", "compile_config", "slug_of"]
 
 NO_TARGET = "No target: give the client provider=, virtual_key= or config="
-NOBODY = (
-    "'self' is the client given to portkey_local.wrap, or the SDK behind portkey_local.transport; "
-    "here there is none, so name a provider"
+WHO_SELF_IS = (
+    "'self' is the client given to portkey_local.wrap, or the SDK behind portkey_local.transport"
 )
+NOBODY = f"{WHO_SELF_IS}; here there is none, so name a provider"
 SAID = frozenset({"x-portkey-trace-id", "x-portkey-metadata"})
 
 

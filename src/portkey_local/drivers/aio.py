@@ -15,7 +15,12 @@ from portkey_local.drivers import notes
 from portkey_local.drivers.aside import aside_async
 from portkey_local.drivers.beside import Tasks
 from portkey_local.drivers.shelving import landed, looked_up, looked_up_aside, ready, stored
-from portkey_local.drivers.streams import AsyncEventStream, AsyncGatheredStream, gathered
+from portkey_local.drivers.streams import (
+    AsyncEventStream,
+    AsyncGatheredStream,
+    gathered,
+    reader_of,
+)
 from portkey_local.drivers.taping import AsyncTapedStream
 from portkey_local.effects import (
     Beside,
@@ -36,7 +41,17 @@ from portkey_local.effects import (
     T,
     Work,
 )
-from portkey_local.model import Answer, Call, Failure, Outcome, Packet, Reply, ServerEvent, Target
+from portkey_local.model import (
+    Answer,
+    Call,
+    EventReader,
+    Failure,
+    Outcome,
+    Packet,
+    Reply,
+    ServerEvent,
+    Target,
+)
 from portkey_local.wire.contract import AsyncResponse, AsyncWire, WireError, WireTimeout
 
 
@@ -200,8 +215,9 @@ class AsyncDriver:
         try:
             head = response.head
             succeeded = 200 <= head.status < 300
-            if succeeded and target.codec.streams(call.request, head):
-                return await self._first_event(call, target, response)
+            reader = reader_of(call, target, head, self._wall()) if succeeded else None
+            if reader is not None:
+                return await self._first_event(call, target, response, reader)
             content = await self._read(response, call.deadline, forgiving=not succeeded)
         except BaseException:
             await response.close()
@@ -221,9 +237,10 @@ class AsyncDriver:
                 raise
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def _first_event(self, call: Call, target: Target, response: AsyncResponse) -> Outcome:
+    async def _first_event(
+        self, call: Call, target: Target, response: AsyncResponse, reader: EventReader
+    ) -> Outcome:
         """Read up to the commit point: any failure before it is the attempt's, not the reader's."""
-        reader = target.codec.reader(target, call.request, self._wall())
         events: list[ServerEvent] = []
         while not events:
             chunk = await response.chunk(call.deadline)

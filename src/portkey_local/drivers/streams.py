@@ -21,9 +21,17 @@ from portkey_local.model import (
     ServerEvent,
     Target,
 )
+from portkey_local.providers.piecemeal import Pieces, is_piecemeal
 from portkey_local.wire.contract import AsyncResponse, Response, WireError, WireTimeout
 
 DRAIN = 0.25  # seconds; what an ended stream's last bytes may take, for the connection's reuse
+
+
+def reader_of(call: Call, target: Target, head: Answer, wall: float) -> EventReader | None:
+    """Return what reads a 2xx answer as it comes; None for one that is read whole, and judged."""
+    if target.codec.streams(call.request, head):
+        return target.codec.reader(target, call.request, wall)
+    return Pieces() if is_piecemeal(call.request, head) else None
 
 
 class StreamBroken(Exception):

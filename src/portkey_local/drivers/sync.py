@@ -16,7 +16,7 @@ from portkey_local.drivers import notes
 from portkey_local.drivers.aside import aside, in_time
 from portkey_local.drivers.beside import Threads
 from portkey_local.drivers.shelving import looked_up, stored
-from portkey_local.drivers.streams import EventStream, GatheredStream, StreamBroken
+from portkey_local.drivers.streams import EventStream, GatheredStream, StreamBroken, reader_of
 from portkey_local.drivers.taping import TapedStream
 from portkey_local.effects import (
     Beside,
@@ -40,6 +40,7 @@ from portkey_local.effects import (
 from portkey_local.model import (
     Answer,
     Call,
+    EventReader,
     Failure,
     Outcome,
     Packet,
@@ -210,8 +211,9 @@ class SyncDriver:
         try:
             head = response.head
             succeeded = 200 <= head.status < 300
-            if succeeded and target.codec.streams(call.request, head):
-                return self._first_event(call, target, response)
+            reader = reader_of(call, target, head, self._wall()) if succeeded else None
+            if reader is not None:
+                return self._first_event(call, target, response, reader)
             content = self._read(response, call.deadline, forgiving=not succeeded)
         except BaseException:
             response.close()
@@ -231,9 +233,10 @@ class SyncDriver:
                 raise
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _first_event(self, call: Call, target: Target, response: Response) -> Outcome:
+    def _first_event(
+        self, call: Call, target: Target, response: Response, reader: EventReader
+    ) -> Outcome:
         """Read up to the commit point: any failure before it is the attempt's, not the reader's."""
-        reader = target.codec.reader(target, call.request, self._wall())
         events: list[ServerEvent] = []
         while not events:
             chunk = response.chunk(call.deadline)

@@ -10,9 +10,9 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
-from portkey_local.compile import NO_TARGET, compile_config
+from portkey_local.compile import NO_TARGET, WHO_SELF_IS, compile_config
 from portkey_local.config import Config, examine as read, inherit, leaves, load
 from portkey_local.config.lint import lint
 from portkey_local.config.unbuilt import NOT_BUILT_YET
@@ -20,12 +20,14 @@ from portkey_local.credentials import Vault
 from portkey_local.errors import ConfigError, ConfigWarning
 from portkey_local.home import configs_dir
 from portkey_local.model import EMPTY
+from portkey_local.providers.own import SELF
 from portkey_local.providers.table import PROVIDERS
 from portkey_local.report.outline import Facts, facts_of
 
 __all__ = ["examine", "noted_warnings", "refuse_wrong"]
 
 Remark = tuple[str, str]  # a path and what is said about it
+FOR_WRAP: Final = f"{WHO_SELF_IS}; Portkey, serve and bench have none, and refuse this config"
 
 
 def examine(
@@ -45,6 +47,7 @@ def examine(
             advice = lint(config, endpoint=endpoint)
             keys = _keys(inherit(config), errors) if with_keys else {}
             facts = facts_of(compiled, "config", keys)
+            advice += [(f"{path}.provider", FOR_WRAP) for path in _selves(config)]
         except ConfigError as error:
             errors.extend(error.problems)
             advice = _of_the_unbuilt(source, errors, endpoint)
@@ -101,10 +104,18 @@ def _compiled(source: Any, checks: Sequence[str], defaults: Mapping[str, Any] = 
     any_key = {name: "any" for row in PROVIDERS.values() for name in row.key_variables}
     own = dict.fromkeys(checks, bool)  # they are named, never called
     vault = Vault(environment=any_key)
-    compiled = compile_config(source, vault=vault, checks=own, defaults=defaults).config
+    read_first = read(source, configs_dir=configs_dir(), quiet=True).rest
+    compiled = compile_config(
+        source, vault=vault, checks=own, defaults=defaults, own=bool(_selves(read_first))
+    ).config
     if compiled is None:
         raise ConfigError("config", NO_TARGET)
     return compiled
+
+
+def _selves(config: Config | None) -> list[str]:
+    """Return where a config speaks of the client that it is for."""
+    return [] if config is None else [at for at, leaf in leaves(config) if leaf.provider == SELF]
 
 
 def _keys(config: Config, errors: list[Remark]) -> dict[str, str]:
@@ -120,6 +131,8 @@ def _keys(config: Config, errors: list[Remark]) -> dict[str, str]:
 
 
 def _key_of(leaf: Config, path: str) -> str:
+    if leaf.provider == SELF:
+        return "the client's own"
     if leaf.api_key:
         return "in the config"
     found = Vault().resolve(leaf, path)

@@ -64,7 +64,8 @@ def _group(strategy: Strategy) -> Facts:
 
 def _leaf(node: Config) -> Facts:
     provider = node.provider or ""
-    url = PROVIDERS[provider].url(node.custom_host) or ""
+    row = PROVIDERS.get(provider)  # none for "self", whose address is its client's
+    url = (row.url(node.custom_host) if row is not None else None) or ""
     retry = node.retry if node.retry is not None and node.retry.attempts else None
     return {
         "provider": provider,
@@ -164,7 +165,7 @@ def _choice(facts: Facts) -> str:
 
 
 def _details(facts: Facts) -> Iterator[str]:
-    yield facts["url"]
+    yield facts["url"] or "where its client sends it"
     if not facts["model"]:
         yield "model: whichever the call names"
     if others := [name for name in facts["override_params"] if name != "model"]:

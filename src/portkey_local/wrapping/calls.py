@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlencode
 from portkey_local.model import Request, Sent
 from portkey_local.providers.sse import decode_json
 from portkey_local.providers.table import PROVIDERS
-from portkey_local.transports import DROPPED, parted
+from portkey_local.transports import DROPPED, parted, reads_piecemeal
 
 __all__ = ["ENDPOINTS", "Parted", "endpoint_of", "lives_at", "part", "request_of"]
 
@@ -127,6 +127,7 @@ def request_of(
         query=_query(message.url.query.decode("ascii")),
         stream=bool(body and body.get("stream") is True),
         json_expected=accept.startswith(("application/json", "*/*")),
+        piecemeal=reads_piecemeal(sent.withheld),
         own=Sent(_address(message.url), sent.own),
     )
 
