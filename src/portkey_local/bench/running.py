@@ -157,8 +157,7 @@ class _RunState:
             trace_id=caller.trace_id,
             rng=CallersDraws(self._draws_key, number, caller),
         )
-        if caller.under_way is None:
-            caller.under_way = process
+        caller.on_its_way(process)
         if leaves_at < math.inf:
             simulation.later(leaves_at, caller.leave)
 
