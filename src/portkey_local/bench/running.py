@@ -64,7 +64,7 @@ def run(
         compiled.targets, sky, model=calls.model, load=calls.load, seed=seed, apart=vault.guessed
     )
     asks = request_of(calls, calls.asked.text(0))
-    check_feasible(compiled, asks, calls.metadata, sites, timeout=calls.timeout)
+    useless = check_feasible(compiled, asks, calls.metadata, sites, timeout=calls.timeout)
     running = _RunState(compiled, calls, sites, seed, progress, recalls.foresee)
     running.simulation.run()
     return Run(
@@ -79,7 +79,7 @@ def run(
         attempts=running.recorder.attempts(),
         regimes=_regimes(sites, running.simulation.now),
         breakers=running.recorder.breakers(),
-        warnings=(*vault.warnings(), *recalls.remarks, *unpriced(sites.values())),
+        warnings=(*vault.warnings(), *useless, *recalls.remarks, *unpriced(sites.values())),
     )
 
 
