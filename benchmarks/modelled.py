@@ -127,7 +127,8 @@ class Connection(asyncio.Protocol):
         self._transport.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
 
     async def _stream(self, place: int, fate: Any, begin: float) -> None:
-        from portkey_local.bench.world import first_event, following
+        from portkey_local.bench.events import first_event
+        from portkey_local.bench.world import following
 
         head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
         head += b"transfer-encoding: chunked\r\n\r\n"

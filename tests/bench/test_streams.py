@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import math
 
 import pytest
 from tests.bench.worlds import fallback, quick, weather, workload
 
 from portkey_local.bench import CacheUse, Ending, Run, run, running
+from portkey_local.bench.events import LAST, MORE, first_event, reader_of
+from portkey_local.providers.sse import SseReader
 
 ONE = workload(1)
 PRICE = {"input_per_million": 1e6, "output_per_million": 1e6}  # a dollar a token
@@ -240,3 +243,32 @@ def test_a_run_in_which_nobody_is_asked_has_an_empty_table_of_attempts():
     assert (result.calls.ending == Ending.DENIED).all()
     assert len(result.attempts) == 0
     assert result.attempts.call.dtype == "int32"
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_call_that_is_over_leaves_no_circle(streamed):
+    """What a call was made of is freed when it is over: a collector of millions would be slow."""
+    gc.collect()
+    gc.disable()
+    try:
+        run(
+            fallback("openai", "groq"),
+            {"poisson": {}, "calls": 300, "stream": streamed},
+            "stormy",
+            seed=7,
+        )
+        assert gc.collect() < 300
+    finally:
+        gc.enable()
+
+
+def test_a_stream_that_says_nothing_has_the_events_of_a_live_one():
+    """Its events are known by heart: they are those that the live reader finds in its bytes."""
+    chunks = [first_event(""), MORE, LAST, MORE]
+    known, live = reader_of(""), SseReader()
+    for chunk in chunks:
+        assert known.feed(chunk) == live.feed(chunk)
+        assert (known.complete, known.ended) == (live.complete, live.ended)
+    assert known.finish() == live.finish()
+    told = ("seen", "malformed", "failed", "blocked", "usage")
+    assert [getattr(known, name) for name in told] == [getattr(live, name) for name in told]

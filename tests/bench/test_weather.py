@@ -137,6 +137,9 @@ def test_a_file_may_name_targets_by_place_model_and_provider(tmp_path):
     assert result.calls.succeeded.all()
 
 
+WEBHOOK = {"default.webhook": {"webhookURL": "https://a.test"}, "deny": True}
+
+
 @pytest.mark.parametrize(
     ("config", "sky", "said"),
     [
@@ -168,12 +171,50 @@ def test_a_file_may_name_targets_by_place_model_and_provider(tmp_path):
             "did not resolve to any valid target",
         ),
         (OPENAI, {"providers": {"groq": {}}}, "says nothing of openai/gpt-4o-mini"),
+        ({**OPENAI, "input_guardrails": [WEBHOOK]}, "calm", "denies every call: it asks a webhook"),
+        (
+            {**OPENAI, "input_guardrails": [{"jwt": {"jwksUri": "https://a.test"}, "deny": True}]},
+            "calm",
+            "denies every call: it asks for a token",
+        ),
+        (
+            {
+                "strategy": {"mode": "fallback", "on_status_codes": [429]},
+                "targets": [{"provider": "groq"}, OPENAI],
+            },
+            {"providers": {"groq": {"regimes": {"a": DOWN}}, "openai": {}}},
+            r"config.targets\[1\] is never asked .* \(429\) hold none .* can fail \(408, 503\)",
+        ),
     ],
 )
 def test_a_config_that_can_never_succeed_is_refused_before_it_runs(config, sky, said):
     """Why no call can succeed is said at once, without a single attempt."""
     with pytest.raises(BenchError, match=said):
         run(config, workload(5000), sky)
+
+
+@pytest.mark.parametrize(
+    ("first", "codes", "stream", "said"),
+    [
+        ({"input_guardrails": [WEBHOOK]}, None, True, "config.targets[0]: default.webhook at"),
+        ({"output_guardrails": [WEBHOOK]}, None, False, "config.targets[0]: default.webhook at"),
+        ({"output_guardrails": [WEBHOOK]}, None, True, None),  # a stream passes it by
+        ({"input_guardrails": [{**WEBHOOK, "deny": False}]}, None, True, None),
+        ({}, [418], True, "config.targets[1] is never asked in this weather"),
+        ({}, [418, 429], True, None),
+        ({}, [500], True, None),
+        ({}, [408], True, None),
+        ({"input_guardrails": [WEBHOOK]}, [446], True, "config.targets[0]: default.webhook at"),
+    ],
+)
+def test_what_is_of_no_use_in_a_weather_is_said(first, codes, stream, said):
+    """A target that can answer nobody, or that nobody ever asks, is in the warnings."""
+    strategy = {"mode": "fallback"} | ({} if codes is None else {"on_status_codes": codes})
+    config = {"strategy": strategy, "targets": [{**OPENAI, **first}, {"provider": "groq"}]}
+    result = run(config, {**workload(3), "stream": stream}, "rate-limited")
+    found = [line for line in result.warnings if "no price" not in line]
+    assert len(found) == (said is not None)
+    assert all(line.startswith(said or "") for line in found)
 
 
 def test_a_time_limit_that_one_target_keeps_is_no_reason_to_refuse():

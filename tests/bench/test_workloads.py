@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from portkey_local.bench import BenchError, workload_of
+from portkey_local.bench import BenchError, compare, weather_of, workload_of
 from portkey_local.bench.workloads import DEFAULT, PRESETS
 from portkey_local.bench.workloads.questions import WORDINGS, wording
 
@@ -57,6 +57,9 @@ def test_whole_numbers_may_be_written_as_decimals(tmp_path):
         (HEADER + "1,2,3.5\n", "line 2: GeneratedTokens '3.5' is no count"),
         (HEADER + "1,2,3\n2,99999999999,3\n", "line 3: ContextTokens '99999999999' is no count"),
         (HEADER + f"1,{10**22},3\n", "line 2: ContextTokens"),
+        (HEADER + "1,2,3\n2,2,3,4\n", "line 3: 4 fields, not 3"),
+        (HEADER + '1,2,3\n2,"2,3\n3,2,3\n', "line 3: 2 fields, not 3"),
+        (HEADER + "1,2,3\n" + "9" * 200_000 + ",2,3\n", "line 3: is no CSV"),
     ],
 )
 def test_a_trace_with_a_mistake_names_its_line(tmp_path, text, said):
@@ -93,6 +96,24 @@ def test_the_measured_traces_are_read_whole(shared):
         assert (np.diff(calls.arrival) >= 0).all()
         assert 3000 < calls.arrival[-1] < 4000
     assert counts == {"code": 8819, "conv": 19366}
+
+
+def test_a_trace_that_is_no_text_says_from_which_line_on(tmp_path):
+    """A file in another encoding is found where it first shows."""
+    path = tmp_path / "trace.csv"
+    path.write_bytes((HEADER + "1,2,3\n2,2,3 é\n").encode("latin-1"))
+    with pytest.raises(BenchError, match="line 3: is not UTF-8 text"):
+        workload_of(path)
+
+
+@pytest.mark.parametrize("told", [None, 5, "", b"poisson", {"poisson"}])
+def test_what_is_no_workload_and_no_weather_is_refused(told):
+    """A slip in code is said as one in a file is."""
+    for read in (workload_of, weather_of):
+        with pytest.raises(BenchError, match="give a name, a file, or JSON"):
+            read(told)
+    with pytest.raises(BenchError, match="calls: at least 1"):
+        compare({"a": {"provider": "openai"}}, calls=0)
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -51,6 +51,7 @@ class Caller:
         "_stream",
         "_tried",
         "_ttft",
+        "_under_way",
         "answer",
         "begun",
         "completion_tokens",
@@ -58,7 +59,6 @@ class Caller:
         "number",
         "prompt_tokens",
         "trace_id",
-        "under_way",
     )
 
     def __init__(
@@ -82,7 +82,7 @@ class Caller:
         self.answer = answer
         self.begun = simulation.now
         self.leaves_at = leaves_at
-        self.under_way: Process | Reading | None = None
+        self._under_way: Process | Reading | None = None
         self._simulation = simulation
         self._recorder = recorder
         self._over: Callable[[], None] | None = over
@@ -122,6 +122,11 @@ class Caller:
 
     # --- what becomes of the call
 
+    def on_its_way(self, process: Process) -> None:
+        """Keep the call's route, unless it is over: its answer is being read, or has been."""
+        if self._over is not None and self._under_way is None:
+            self._under_way = process
+
     def done(self, outcome: Outcome) -> None:
         """Take the router's outcome, and read its stream."""
         if isinstance(outcome, Failure):
@@ -134,24 +139,26 @@ class Caller:
             return
         self._ttft = self._simulation.now - self.begun
         if outcome.stream is None:
-            self._answered(outcome, _said(outcome.data) if self.answer else "")
+            self._answered(outcome, [outcome.data])
             return
-        self.under_way = self._simulation.read(
-            _read(outcome.stream), lambda said: self._read_to_the_end(outcome, said)
+        reading = self._simulation.read(
+            _read(outcome.stream), lambda parts: self._read_to_the_end(outcome, parts)
         )
+        if self._over is not None:
+            self._under_way = reading
 
-    def _read_to_the_end(self, reply: Reply, said: str | None) -> None:
-        if said is None:
+    def _read_to_the_end(self, reply: Reply, parts: list[Any] | None) -> None:
+        if parts is None:
             self._finish(
                 Ending.INTERRUPTED, 0, self._place(reply), NAMES.get(reply.cache, CacheUse.MISS)
             )
         else:
-            self._answered(reply, said)
+            self._answered(reply, parts)
 
-    def _answered(self, reply: Reply, said: str) -> None:
+    def _answered(self, reply: Reply, parts: list[Any]) -> None:
         cache = NAMES.get(reply.cache, CacheUse.MISS)
         hit = cache in HITS
-        wrong = hit and not said.startswith(self.answer)
+        wrong = hit and not "".join(map(_said, parts)).startswith(self.answer)
         target = -1 if hit else self._place(reply)
         self._finish(Ending.SUCCEEDED, reply.status, target, cache, wrong=wrong)
 
@@ -159,10 +166,10 @@ class Caller:
         """Leave, unless the call is over: the route, or the stream, is closed as it is live."""
         if self._over is None:
             return
-        if self.under_way is not None:
-            self.under_way.leave()
+        if self._under_way is not None:
+            self._under_way.leave()
         begin, seconds, tokens = self._stream
-        if isinstance(self.under_way, Reading) and self._site is not None and seconds > 0:
+        if isinstance(self._under_way, Reading) and self._site is not None and seconds > 0:
             share = min(1.0, (self._simulation.now - begin) / seconds)
             cost = self._site.paid.cost(self.prompt_tokens, tokens * share)
             self._recorder.reprice(self._row, cost)
@@ -185,6 +192,7 @@ class Caller:
         recorder.ended(number, status, ending, target, self._attempts, cache)
         if wrong:
             recorder.wrong(number)
+        self._under_way = None  # it knows its caller: what is in no circle is freed at once
         over, self._over = self._over, None
         if over is not None:
             over()
@@ -205,27 +213,20 @@ class CallersDraws(Draws):
         self.caller = caller
 
 
-def _said(data: Any) -> str:
-    """Return the text of a whole answer."""
+async def _read(stream: Any) -> list[Any] | None:
+    """Read a stream to its end, as a client does; return its parts, or None where it broke."""
     try:
-        return str(data["choices"][0]["message"]["content"])
-    except (KeyError, IndexError, TypeError):
-        return ""
-
-
-async def _read(stream: Any) -> str | None:
-    """Read a stream to its end, as a client does; return its text, or None where it broke."""
-    try:
-        return "".join([_told(event.data) async for event in stream])
+        return [event.data async for event in stream]
     except StreamBroken:
         return None
     finally:
         await stream.close()
 
 
-def _told(data: Any) -> str:
-    """Return what one event of a stream adds to the text."""
+def _said(data: Any) -> str:
+    """Return the text of a whole answer, or what one event of a stream adds to it."""
     try:
-        return data["choices"][0]["delta"]["content"] or ""
-    except (KeyError, IndexError, TypeError):
+        choice = data["choices"][0]
+        return str((choice.get("delta") or choice["message"])["content"] or "")
+    except (KeyError, IndexError, TypeError, AttributeError):
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ValidationError, model_validator
 
 from portkey_local.query import nearest
 
-__all__ = ["BenchError", "WithNearestName", "checked", "read_json"]
+__all__ = ["BenchError", "WithNearestName", "checked", "path_given", "read_json"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -54,6 +55,13 @@ def checked(model: type[M], told: Any, origin: str) -> M:
 def _place(location: tuple[int | str, ...]) -> str:
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
     return f"{text.removeprefix('.')}: " if text else ""
+
+
+def path_given(source: object, what: str) -> Path:
+    """Return the path, or the name, that somebody gave. Raises BenchError for what is none."""
+    if not source or not isinstance(source, (str, os.PathLike)):
+        raise BenchError(f"{what} {source!r}: give a name, a file, or JSON as a mapping")
+    return Path(source)
 
 
 def read_json(path: Path) -> Any:

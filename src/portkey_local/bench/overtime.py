@@ -32,6 +32,7 @@ OUTAGES: Final = frozenset({"black-out", "blackout", "down", "outage"})
 BINS: Final = 96
 WINDOW: Final = 20  # calls in a row that tell whether calls succeed again
 TOLERATED: Final = 0.05  # by how much a window may stay below the rate before the outage
+BLOCK: Final = 4096  # windows looked at in one go
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,19 +157,23 @@ def recoveries(run: Run) -> Iterator[Recovery]:
     outages = sorted(
         (span.start, span.end, span.target) for span in spans_of(run) if span.regime in OUTAGES
     )
+    done = np.concatenate(([0], np.cumsum(run.calls.succeeded)))  # of so many calls
     # Targets of one provider go down together.
     for (start, end), alike in groupby(outages, key=lambda outage: outage[:2]):
-        yield Recovery(next(alike)[2], end, _until_as_before(run, start, end))
+        seconds = _until_as_before(run.calls.arrival_s, done, start, end)
+        yield Recovery(next(alike)[2], end, seconds)
 
 
-def _until_as_before(run: Run, start: float, end: float) -> float | None:
-    arrivals, good = run.calls.arrival_s, run.calls.succeeded
-    first = int(np.searchsorted(arrivals, end))
-    after = good[first:].astype(np.float64)
-    if after.size < WINDOW:
-        return None
-    before = good[: int(np.searchsorted(arrivals, start))]
-    usual = float(before.mean()) if before.size else 1.0
-    sums = np.convolve(after, np.ones(WINDOW), mode="valid")
-    reached = np.flatnonzero(sums >= WINDOW * (usual - TOLERATED) - 1e-9)
-    return float(arrivals[first + reached[0]] - end) if reached.size else None
+def _until_as_before(
+    arrivals: Floats, done: NDArray[np.int_], start: float, end: float
+) -> float | None:
+    """Walk the windows after an outage a block at a time: most are over in the first one."""
+    before, first = (int(np.searchsorted(arrivals, moment)) for moment in (start, end))
+    usual = float(done[before]) / before if before else 1.0
+    for block in range(first, arrivals.size - WINDOW + 1, BLOCK):
+        ends = done[block + WINDOW : block + WINDOW + BLOCK]
+        good = ends - done[block : block + ends.size]
+        reached = np.flatnonzero(good >= WINDOW * (usual - TOLERATED) - 1e-9)
+        if reached.size:
+            return float(arrivals[block + reached[0]] - end)
+    return None

@@ -64,7 +64,7 @@ def run(
         compiled.targets, sky, model=calls.model, load=calls.load, seed=seed, apart=vault.guessed
     )
     asks = request_of(calls, calls.asked.text(0))
-    check_feasible(compiled, asks, calls.metadata, sites, timeout=calls.timeout)
+    useless = check_feasible(compiled, asks, calls.metadata, sites, timeout=calls.timeout)
     running = _RunState(compiled, calls, sites, seed, progress, recalls.foresee)
     running.simulation.run()
     return Run(
@@ -79,7 +79,7 @@ def run(
         attempts=running.recorder.attempts(),
         regimes=_regimes(sites, running.simulation.now),
         breakers=running.recorder.breakers(),
-        warnings=(*vault.warnings(), *recalls.remarks, *unpriced(sites.values())),
+        warnings=(*vault.warnings(), *useless, *recalls.remarks, *unpriced(sites.values())),
     )
 
 
@@ -157,8 +157,7 @@ class _RunState:
             trace_id=caller.trace_id,
             rng=CallersDraws(self._draws_key, number, caller),
         )
-        if caller.under_way is None:
-            caller.under_way = process
+        caller.on_its_way(process)
         if leaves_at < math.inf:
             simulation.later(leaves_at, caller.leave)
 

@@ -38,6 +38,8 @@ def traffic_of(
     several = source if isinstance(source, (list, tuple)) else [source]
     if not several:
         raise BenchError("workload: name at least one")
+    if calls is not None and calls < 1:
+        raise BenchError("calls: at least 1")
     drawn = [workload_of(cast("WorkloadSource", each), seed=seed, calls=calls) for each in several]
     whole = drawn[0] if len(drawn) == 1 else _together(drawn)
     whole = first_calls(whole, calls or len(whole))

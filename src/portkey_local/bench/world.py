@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
 from portkey_local.bench.caller import Caller, CallersDraws
+from portkey_local.bench.events import LAST, MORE, first_event, reader_of
 from portkey_local.bench.recorder import RecorderState
 from portkey_local.bench.records import Ending
 from portkey_local.bench.sites import Site
@@ -18,19 +19,13 @@ from portkey_local.bench.weather.fates import Ask, End, Fate
 from portkey_local.drivers import notes
 from portkey_local.drivers.virtual import Part, VirtualResponse, opened
 from portkey_local.model import Answer, Call, Failure, Fault, Outcome, Reply, Rng, Target
-from portkey_local.providers.sse import SseReader
 from portkey_local.wire.contract import WireError
 
-__all__ = ["BenchWorld", "first_event", "following"]
+__all__ = ["BenchWorld", "following"]
 
 WHOLE, BEGUN, SUCCEEDED = End.WHOLE, End.STALLED, Ending.SUCCEEDED  # looked up for every attempt
 JSON: Final[Mapping[str, str]] = {"content-type": "application/json"}
 EVENTS: Final[Mapping[str, str]] = {"content-type": "text/event-stream"}
-DELTA: Final = 'data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
-MORE: Final = (DELTA % " ...").encode()
-LAST: Final = (
-    b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-)
 BROKEN: Final = WireError("the connection was reset")
 PIECES_PER_LIMIT: Final = 2  # of a long stream within one idle limit, so that it counts as alive
 
@@ -140,17 +135,12 @@ def _completion(call: Call, fate: Fate, caller: Caller) -> dict[str, Any]:
 
 def _stream(call: Call, target: Target, fate: Fate, caller: Caller, now: float) -> Reply:
     """Return an answer whose first token has come, and whose other tokens come in time."""
-    reader = SseReader(choices=1, terminal_needed=True)
+    reader = reader_of(caller.answer)
     events = reader.feed(first_event(caller.answer))
     begin = now + fate.first
     parts = [Part(begin + after, content) for after, content in following(fate, target)]
     head = Answer(fate.status, EVENTS)
     return opened(call, target, reader, events, VirtualResponse(head, parts, call.clock))
-
-
-def first_event(answer: str) -> bytes:
-    """Return a stream's first event, with the text that tells one answer from others."""
-    return (DELTA % answer).encode()
 
 
 def following(fate: Fate, target: Target) -> Iterator[tuple[float, bytes | WireError | None]]:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import Final, Protocol
 
-__all__ = ["Ask", "End", "Fate", "Source"]
+__all__ = ["STATUSES", "Ask", "End", "Fate", "Source"]
 
 
 class End(IntEnum):
@@ -20,6 +20,10 @@ class End(IntEnum):
     STATUS = 3  # an answer that is no 2xx
     NETWORK = 4  # the connection breaks before the first token
     SILENCE = 5  # nothing ever comes
+
+
+STATUSES: Final = {End.TRUNCATED: 500, End.NETWORK: 500, End.SILENCE: 408}
+"""What a router is told of an end that has no status of its own."""
 
 
 @dataclass(slots=True)
@@ -64,6 +68,9 @@ class Source(Protocol):
 
     def quickest(self) -> float:
         """Return the fewest seconds in which an answer can begin; infinity where none ever can."""
+
+    def failures(self) -> frozenset[int]:
+        """Return the statuses that its failures can have, as a router is told of them."""
 
     def spans(self, until: float, /) -> list[tuple[float, float, str]]:
         """Return begin, end and name of each regime up to a time."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from portkey_local.bench.chance import mixed, uniform, unit
-from portkey_local.bench.weather.fates import Ask, End, Fate
+from portkey_local.bench.weather.fates import STATUSES, Ask, End, Fate
 from portkey_local.bench.weather.limits import BucketState, ServersState
 from portkey_local.bench.weather.models import Limits, ProviderModel, Regime
 from portkey_local.bench.weather.regimes import RegimeState
@@ -17,6 +17,7 @@ __all__ = ["Load", "ModelState"]
 
 # The positions of an attempt's draws: fixed, so that one more draw here shifts no other.
 TTFT, PER_TOKEN, FAILING, SPOILT, WHERE = range(5)
+NAMED: Final = {"network": End.NETWORK, "silence": End.SILENCE}
 ATTEMPTS: Final = 4096  # a call's attempts at one provider have keys of their own below this
 
 Load = tuple[float, float]
@@ -103,6 +104,13 @@ class ModelState:
             if sum(regime.errors.values()) < 1 and regime.truncated < 1
         ]
         return least(self._latency.ttft) * min(slower) if slower else math.inf
+
+    def failures(self) -> frozenset[int]:
+        """Return the statuses of the errors in the regimes that come, and of the limits."""
+        told = {name for regime in self._weather.reachable() for name in regime.errors}
+        ends = {STATUSES[NAMED[name]] if name in NAMED else int(name) for name in told}
+        cut = any(regime.truncated for regime in self._weather.reachable())
+        return frozenset(ends | ({429} if self._limits else set()) | ({500} if cut else set()))
 
     def spans(self, until: float) -> list[tuple[float, float, str]]:
         """Return begin, end and name of each regime up to a time."""

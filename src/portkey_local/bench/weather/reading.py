@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from portkey_local.bench.naming import BenchError, checked, read_json
+from portkey_local.bench.naming import BenchError, checked, path_given, read_json
 from portkey_local.bench.weather.models import ProviderModel, WeatherFile
 from portkey_local.bench.weather.presets import PRESETS
 from portkey_local.bench.weather.recorded import RecordedAttempt, attempts_of
@@ -60,7 +60,7 @@ def weather_of(source: WeatherSource) -> Weather:
         return _weather(checked(WeatherFile, source, "weather"), "weather", Path())
     if isinstance(source, str) and source in PRESETS:
         return Weather(source, PRESETS[source].providers())
-    path = Path(source)
+    path = path_given(source, "weather")
     if path.suffix == ".jsonl":
         return Weather(path.name, {}, attempts_of(path))
     if path.suffix == ".json" or path.exists():

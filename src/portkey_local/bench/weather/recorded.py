@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from portkey_local.bench.naming import BenchError
-from portkey_local.bench.weather.fates import Ask, End, Fate
+from portkey_local.bench.weather.fates import STATUSES, Ask, End, Fate
 
 __all__ = [
     "MOST_TOKENS",
@@ -74,6 +74,10 @@ class RecordedState:
         """Return the seconds of the answer that began soonest."""
         answers = (attempt for attempt in self._attempts if attempt.end is End.WHOLE)
         return min((attempt.first for attempt in answers), default=math.inf)
+
+    def failures(self) -> frozenset[int]:
+        """Return the statuses that were recorded of failures."""
+        return frozenset(STATUSES.get(attempt.end, attempt.status) for attempt in self._attempts)
 
     def spans(self, until: float) -> list[tuple[float, float, str]]:
         """Return one regime: nobody wrote down the weather."""

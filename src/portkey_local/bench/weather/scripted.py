@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from portkey_local.bench.weather.fates import Ask, End, Fate
+from portkey_local.bench.weather.fates import STATUSES, Ask, End, Fate
 from portkey_local.bench.weather.models import ScriptStep
 
 __all__ = ["ScriptState"]
@@ -41,6 +41,13 @@ class ScriptState:
         """Return the seconds of the step that answers soonest."""
         answers = (step for step in self._steps if step.status < 300 and step.fault is None)
         return min((step.after for step in answers), default=math.inf)
+
+    def failures(self) -> frozenset[int]:
+        """Return the statuses of its steps."""
+        return frozenset(
+            step.status if step.fault is None else STATUSES[FAULTS[step.fault]]
+            for step in self._steps
+        )
 
     def spans(self, until: float) -> list[tuple[float, float, str]]:
         """Return one regime: the script's."""

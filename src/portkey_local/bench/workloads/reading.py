@@ -15,7 +15,7 @@ from numpy.random import Generator, Philox
 from numpy.typing import NDArray
 
 from portkey_local.bench.chance import key_of
-from portkey_local.bench.naming import BenchError, checked, read_json
+from portkey_local.bench.naming import BenchError, checked, path_given, read_json
 from portkey_local.bench.weather.models import Distribution
 from portkey_local.bench.workloads.arrivals import arrivals, sizes
 from portkey_local.bench.workloads.models import CALLS, WorkloadFile
@@ -99,7 +99,7 @@ def _told(
         return checked(WorkloadFile, source, "workload"), "workload", Path()
     if isinstance(source, str) and source in PRESETS:
         return checked(WorkloadFile, PRESETS[source][1], source), source, None
-    path = Path(source)
+    path = path_given(source, "workload")
     if path.suffix in (".csv", ".jsonl"):
         return WorkloadFile(trace=path.name), str(path), path.parent
     if path.suffix == ".json" or path.exists():

@@ -34,29 +34,49 @@ def from_csv(path: Path) -> list[Row]:
     except OSError as error:
         raise BenchError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise BenchError(f"{path}: is not UTF-8 text") from None
-    except csv.Error as error:
-        raise BenchError(f"{path}: is no CSV: {error}") from None
+        raise BenchError(f"{path}, line {_spoilt(path)}: is not UTF-8 text") from None
     if not rows:
         raise BenchError(f"{path}, line 2: the trace is empty: no call follows its header")
     return _since_the_first(rows)
 
 
 def _rows(file: Iterable[str], path: Path) -> Iterator[Row]:
-    lines = csv.reader(file)
-    header = [name.strip() for name in next(lines, [])]
+    records = _records(file, path)
+    header = [name.strip() for name in next(records, ("", []))[1]]
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         raise BenchError(f"{path}, line 1: the header lacks {', '.join(missing)}")
     places = [header.index(name) for name in COLUMNS]
-    for fields in lines:
-        where = f"{path}, line {lines.line_num}"
+    for where, fields in records:
         if not fields:
             continue
-        if len(fields) <= max(places):
+        if len(fields) != len(header):
             raise BenchError(f"{where}: {len(fields)} fields, not {len(header)}")
         time, prompt, answer = (fields[place].strip() for place in places)
         yield _time(time, where), _count(prompt, where, 1), _count(answer, where, 2)
+
+
+def _records(file: Iterable[str], path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Walk the records and where each begins: a quote that nobody closes takes in all lines."""
+    records = csv.reader(file)
+    line = 1
+    try:
+        for fields in records:
+            yield f"{path}, line {line}", fields
+            line = records.line_num + 1
+    except csv.Error as error:
+        raise BenchError(f"{path}, line {line}: is no CSV: {error}") from None
+
+
+def _spoilt(path: Path) -> int:
+    """Return the first line that is no text."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1
 
 
 def _time(text: str, where: str) -> float:
