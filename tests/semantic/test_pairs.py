@@ -64,6 +64,9 @@ SAME = [
     ("I want to cancel my order", "Cancel my order"),
     ("I lost my wallet", "I lost my wallet 😭"),
     ("How many people live in the US?", "how many people live in the us"),
+    ("What is 6 × 7?", "What is 6 * 7?"),
+    ("What is (2 + 3) * 4?", "what is ( 2 + 3 ) * 4"),
+    ("Is the shop (in Leeds) open?", "Is the shop in Leeds open?"),
 ]  # fmt: skip
 
 DIFFERENT = [
@@ -173,6 +176,12 @@ DIFFERENT = [
     ("Who runs IT here?", "Who runs it here?", "name"),
     ("Is it on 4 March?", "Is it on 5 March?", "number"),
     ("Which is the twenty-first letter?", "Which is the twenty-second letter?", "number"),
+    ("What is 6 × 3?", "What is 6 ÷ 3?", "name"),
+    ("What is 10²?", "What is 102?", None),
+    ("What is 5! + 2?", "What is 5 + 2?", "addition"),
+    ("What is (2 + 3) * 4?", "What is 2 + 3 * 4?", "name"),
+    ("When is x ≥ 5?", "When is x ≤ 5?", "name"),
+    ("How much is ₹500 in dollars?", "How much is ₩500 in dollars?", "name"),
 ]  # fmt: skip
 
 
