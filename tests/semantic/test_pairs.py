@@ -67,6 +67,12 @@ SAME = [
     ("What is 6 × 7?", "What is 6 * 7?"),
     ("What is (2 + 3) * 4?", "what is ( 2 + 3 ) * 4"),
     ("Is the shop (in Leeds) open?", "Is the shop in Leeds open?"),
+    ("Is the pool heated?", "Sorry to bother you, but is the pool heated?"),
+    ("Is the pool heated?", "Is the pool heated? Any help is much appreciated."),
+    ("Is the pool heated?", "Hope you are well. Is the pool heated? Have a nice day!"),
+    ("Is the pool heated?", "Is the pool heated, could you help me?"),
+    ("Is the pool heated?", "Morning team, is the pool heated"),
+    ("Do evening classes cost more?", "Evening classes, do they cost more?"),
 ]  # fmt: skip
 
 DIFFERENT = [
@@ -182,6 +188,7 @@ DIFFERENT = [
     ("What is (2 + 3) * 4?", "What is 2 + 3 * 4?", "name"),
     ("When is x ≥ 5?", "When is x ≤ 5?", "name"),
     ("How much is ₹500 in dollars?", "How much is ₩500 in dollars?", "name"),
+    ("Evening classes in Leeds?", "Classes in Leeds?", "addition"),
 ]  # fmt: skip
 
 
