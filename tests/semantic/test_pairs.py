@@ -73,6 +73,12 @@ SAME = [
     ("Is the pool heated?", "Is the pool heated, could you help me?"),
     ("Is the pool heated?", "Morning team, is the pool heated"),
     ("Do evening classes cost more?", "Evening classes, do they cost more?"),
+    ("Who should I talk to?", "Who should I speak to?"),
+    ("How do I insure my own car?", "How do I insure my car?"),
+    ("Turn the light on", "Turn on the light"),
+    ("How long is the ticket valid for?", "How long is the ticket valid?"),
+    ("How do I ship a parcel to my office?", "How do I ship a parcel to the office?"),
+    ("Are there trains by 6 March?", "Are there trains by March 6?"),
 ]  # fmt: skip
 
 DIFFERENT = [
@@ -189,6 +195,20 @@ DIFFERENT = [
     ("When is x ≥ 5?", "When is x ≤ 5?", "name"),
     ("How much is ₹500 in dollars?", "How much is ₩500 in dollars?", "name"),
     ("Evening classes in Leeds?", "Classes in Leeds?", "addition"),
+    ("How do I move money to my savings?", "How do I move money from my savings?", "direction"),
+    ("Is there a bus to your campus?", "Is there a bus from your campus?", "direction"),
+    ("Where is Anna from?", "Where is Anna?", "direction"),
+    ("Who is this letter from?", "Who is this letter for?", "direction"),
+    ("What are these pills for?", "What are these pills?", "direction"),
+    ("Can I rent a hall for 3 days?", "Can I rent a hall in 3 days?", "period"),
+    ("Is the road closed for a week?", "Is the road closed in a week?", "period"),
+    ("Will it arrive by Friday?", "Will it arrive on Friday?", "period"),
+    ("Can a foreigner own land in Peru?", "Can a foreigner land in Peru?", "addition"),
+    ("Is my phone charging?", "Is my phone charged?", "voice"),
+    ("Why is my account closing?", "Why is my account closed?", "voice"),
+    ("Does the gym allow dogs?", "Does the gym have dogs?", "addition"),
+    ("Do bees like hair?", "Do bees have hair?", "addition"),
+    ("Must I check out by 11?", "Must I check out at 11?", "period"),
 ]  # fmt: skip
 
 

@@ -6,8 +6,9 @@ from typing import Final
 
 from portkey_local.semantic.comparison import Comparison
 from portkey_local.semantic.lexicon.grammar import FUNCTION, PERSONS
+from portkey_local.semantic.stemming import stem
 
-__all__ = ["manner", "modality", "order", "person", "question", "tense"]
+__all__ = ["manner", "modality", "order", "person", "question", "tense", "voice"]
 
 _SOFT: Final = frozenset(("what", "amount", "count", "want"))
 _ALIKE: Final = frozenset(
@@ -81,3 +82,22 @@ def tense(compared: Comparison) -> str | None:
         return None if a.tenses & b.tenses else "tense"
     did = (a.tenses and b.modals - a.modals) or (b.tenses and a.modals - b.modals)
     return "tense" if did and {"past"} in (a.tenses, b.tenses) else None
+
+
+def voice(compared: Comparison) -> str | None:
+    """One is charging, and the other is charged."""
+    a, b = _voices(compared.a.surface), _voices(compared.b.surface)
+    differ = any(a[verb].isdisjoint(b[verb]) for verb in a.keys() & b.keys())
+    return "voice" if differ else None
+
+
+def _voices(surface: list[str]) -> dict[str, set[str]]:
+    """Return the verbs somewhere after a form of "be", and whether they are done or suffered."""
+    found: dict[str, set[str]] = {}
+    being = False
+    for word in surface:
+        base = stem(word)
+        if being and base not in ("be", word) and not word.endswith("s"):
+            found.setdefault(base, set()).add("active" if word.endswith("ing") else "passive")
+        being = being or base == "be"
+    return found
