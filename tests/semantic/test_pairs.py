@@ -79,6 +79,7 @@ SAME = [
     ("How long is the ticket valid for?", "How long is the ticket valid?"),
     ("How do I ship a parcel to my office?", "How do I ship a parcel to the office?"),
     ("Are there trains by 6 March?", "Are there trains by March 6?"),
+    ("Do you offer gift cards?", "Do you have gift cards?"),
 ]  # fmt: skip
 
 DIFFERENT = [
@@ -209,6 +210,10 @@ DIFFERENT = [
     ("Does the gym allow dogs?", "Does the gym have dogs?", "addition"),
     ("Do bees like hair?", "Do bees have hair?", "addition"),
     ("Must I check out by 11?", "Must I check out at 11?", "period"),
+    ("How do I provide a reference?", "How do I get a reference?", "opposite"),
+    ("Where can I stay in Paris?", "Where can I go in Paris?", "opposite"),
+    ("How do I get dry?", "How do I stay dry?", "substitution"),
+    ("How do I report lost luggage?", "How do I report found luggage?", "opposite"),
 ]  # fmt: skip
 
 
@@ -230,3 +235,20 @@ def test_never_serves_what_asks_something_else(question, other, word, profile):
     assert verdict(other, question, profile).vetoes == found.vetoes
     if word is not None:
         assert found.vetoes == ((0, word),)
+
+
+@pytest.mark.parametrize(
+    ("question", "other"),
+    [
+        ("Turn on the fan", "Turn off the fan"),
+        ("How do I let the cat in?", "How do I let the cat out?"),
+        ("How do I opt in to emails?", "How do I opt out of emails?"),
+    ],
+)
+def test_loose_tells_on_from_off(question, other):
+    assert verdict(question, other, "loose").vetoes == ((0, "opposite"),)
+    assert verdict(other, question, "loose").vetoes == ((0, "opposite"),)
+
+
+def test_strict_takes_no_word_for_another():
+    assert verdict("Is Wi-Fi available?", "Is there Wi-Fi?", "strict").vetoes == ((0, "rewording"),)
