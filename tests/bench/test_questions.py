@@ -1,12 +1,15 @@
-"""What the benchmark of the semantic cache reads: files as the README of their folder lists them."""
+"""What the benchmark of the semantic cache reads and shows: files as their README lists them."""
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
 from benchmarks import questions
-from benchmarks.semantic import conversations
+from benchmarks.judging import Score
+from benchmarks.semantic import conversations, table
+from rich.console import Console
 
 
 def lines(*rows):
@@ -71,3 +74,13 @@ def test_the_folder_of_measured_material_is_read(shared):
     read = questions.sets(shared / "data")
     assert all(read.values())
     assert all(questions.pairs(shared / "data").values())
+
+
+@pytest.mark.parametrize("width", [140, 90])
+def test_no_figure_is_cut(width):
+    score = Score("fow_cache", "cosine", 0.8, 895, 895, 813, 813, {"near_repeat": [46, 50]})
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table([score], "a model", held_out=False))
+    shown = console.file.getvalue()
+    assert "…" not in shown
+    assert "92.65%" in shown  # the end of its interval
