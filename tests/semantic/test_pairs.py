@@ -67,6 +67,7 @@ SAME = [
     ("What is 6 × 7?", "What is 6 * 7?"),
     ("What is (2 + 3) * 4?", "what is ( 2 + 3 ) * 4"),
     ("Is the shop (in Leeds) open?", "Is the shop in Leeds open?"),
+    ("Can I pay by card and/or cash (thanks)?", "Can I pay by card and/or cash?"),
     ("Is the pool heated?", "Sorry to bother you, but is the pool heated?"),
     ("Is the pool heated?", "Is the pool heated? Any help is much appreciated."),
     ("Is the pool heated?", "Hope you are well. Is the pool heated? Have a nice day!"),

@@ -41,7 +41,7 @@ _WORD: Final = re.compile(
     re.VERBOSE,
 )
 
-_SUM: Final = re.compile(r"[\w)]\s?[+*/^]\s?[\w(]|\d - \d")
+_SUM: Final = re.compile(r"(?:\d|\)|\b[a-z]) ?[+*/^] ?(?:\d|\(|[a-z]\b)|\d - \d", re.IGNORECASE)
 """Where this is in a text, parentheses say what is reckoned first."""
 
 _FACTORIAL: Final = re.compile(r"(?<=\d)!(?=\s?[-+*/^=)?])")
