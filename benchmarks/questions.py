@@ -63,9 +63,7 @@ def pairs(folder: Path) -> dict[str, list[Pair]]:
 def sets(folder: Path) -> dict[str, list[Labelled]]:
     """Return the sets of questions; where nothing is labelled, each has an answer of its own."""
     with (folder / "banking77" / "test.csv").open(encoding="utf-8", newline="") as file:
-        banking = [
-            Labelled(row["text"], row["category"], row["id"]) for row in csv.DictReader(file)
-        ]
+        banking = [Labelled(row["text"], row["category"]) for row in csv.DictReader(file)]
     clinc = json.loads((folder / "clinc150" / "val_test.json").read_text(encoding="utf-8"))
     instructions = folder / "self_instruct"
     return {

@@ -194,8 +194,8 @@ def deliver(asked: argparse.Namespace, run: Run, scores: list[Score], model: str
     """Print the tables, write the file, draw the pictures."""
     console = Console()
     if not console.is_terminal:
-        console.width = 120
-    console.print(_table(shipped(scores), model, held_out=asked.held_out))
+        console.width = 140
+    console.print(table(shipped(scores), model, held_out=asked.held_out))
     report.show(run, console)
     if asked.json is not None:
         asked.json.parent.mkdir(parents=True, exist_ok=True)
@@ -228,20 +228,21 @@ def to_dict(run: Run, scores: list[Score], model: str, *, held_out: bool) -> dic
     return {**report.to_dict(run), "model": model, "held_out": held_out, "scores": rows}
 
 
-def _table(scores: list[Score], model: str, *, held_out: bool) -> Table:
+def table(scores: list[Score], model: str, *, held_out: bool) -> Table:
+    """Return the figures of each decider on each data set; in a narrow terminal they wrap."""
     half = ", held-out half" if held_out else ""
-    table = Table(title=f"What is served, {model}{half}", title_style="bold")
+    shown = Table(title=f"What is served, {model}{half}", title_style="bold")
     for name in ("", "at least", "served rightly", "served wrongly", "95 %", "precision", "goal"):
         side = "left" if name in ("", "goal") else "right"
-        table.add_column(name, justify=side, no_wrap=True)
+        shown.add_column(name, justify=side)
     data = ""
     for score in scores:
         if score.data != data:
             data = score.data
-            table.add_section()
-            table.add_row(f"[bold]{data}[/]", *[""] * 6)
-        table.add_row(*_row(score))
-    return table
+            shown.add_section()
+            shown.add_row(f"[bold]{data}[/]", *[""] * 6)
+        shown.add_row(*_row(score))
+    return shown
 
 
 def _row(score: Score) -> tuple[str, ...]:

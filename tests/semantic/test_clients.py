@@ -411,6 +411,9 @@ def test_without_a_model_the_exact_cache_works_and_one_warning_says_so(world, mo
         assert [status(ask(portkey, text)) for text in (RESET, AGAIN, RESET)] == [
             *("MISS", "MISS", "HIT")
         ]
+        assert ask(portkey, OTHER).get_cache_decision().reason == "no model"
+        foretold = portkey.cache.explain(model="m", messages=user("Why?"))
+        assert (foretold.status, foretold.reason) == ("MISS", "no model")
         ask(portkey.with_options(strict_params=True), RESET)
 
 

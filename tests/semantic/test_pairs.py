@@ -64,6 +64,25 @@ SAME = [
     ("I want to cancel my order", "Cancel my order"),
     ("I lost my wallet", "I lost my wallet 😭"),
     ("How many people live in the US?", "how many people live in the us"),
+    ("What is 6 × 7?", "What is 6 * 7?"),
+    ("What is (2 + 3) * 4?", "what is ( 2 + 3 ) * 4"),
+    ("Is the shop (in Leeds) open?", "Is the shop in Leeds open?"),
+    ("Can I pay by card and/or cash (thanks)?", "Can I pay by card and/or cash?"),
+    ("Is the pool heated?", "Sorry to bother you, but is the pool heated?"),
+    ("Is the pool heated?", "Is the pool heated? Any help is much appreciated."),
+    ("Is the pool heated?", "Hope you are well. Is the pool heated? Have a nice day!"),
+    ("Is the pool heated?", "Is the pool heated, could you help me?"),
+    ("Is the pool heated?", "Morning team, is the pool heated"),
+    ("Do evening classes cost more?", "Evening classes, do they cost more?"),
+    ("How do I reset my router?", "Help me reset my router"),
+    ("Is there a fee if I leave?", "Is there a fee for me if I leave?"),
+    ("Who should I talk to?", "Who should I speak to?"),
+    ("How do I insure my own car?", "How do I insure my car?"),
+    ("Turn the light on", "Turn on the light"),
+    ("How long is the ticket valid for?", "How long is the ticket valid?"),
+    ("How do I ship a parcel to my office?", "How do I ship a parcel to the office?"),
+    ("Are there trains by 6 March?", "Are there trains by March 6?"),
+    ("Do you offer gift cards?", "Do you have gift cards?"),
 ]  # fmt: skip
 
 DIFFERENT = [
@@ -160,6 +179,8 @@ DIFFERENT = [
     ("Has my order shipped?", "Does my order ship?", "tense"),
     ("Why hasn't my parcel come?", "Why didn't my parcel come?", "tense"),
     ("Can I change my seat?", "Can I change your seat?", "person"),
+    ("I can't hear the caller", "The caller can't hear me", "person"),
+    ("How much do I owe the bank?", "How much does the bank owe me?", None),
     ("Can my wife use my card?", "Can my wife use her card?", "person"),
     ("Who works for Alice?", "Who does Alice work for?", "direction"),
     ("Who invited Bob?", "Who did Bob invite?", "order"),
@@ -173,6 +194,31 @@ DIFFERENT = [
     ("Who runs IT here?", "Who runs it here?", "name"),
     ("Is it on 4 March?", "Is it on 5 March?", "number"),
     ("Which is the twenty-first letter?", "Which is the twenty-second letter?", "number"),
+    ("What is 6 × 3?", "What is 6 ÷ 3?", "name"),
+    ("What is 10²?", "What is 102?", None),
+    ("What is 5! + 2?", "What is 5 + 2?", "addition"),
+    ("What is (2 + 3) * 4?", "What is 2 + 3 * 4?", "name"),
+    ("When is x ≥ 5?", "When is x ≤ 5?", "name"),
+    ("How much is ₹500 in dollars?", "How much is ₩500 in dollars?", "name"),
+    ("Evening classes in Leeds?", "Classes in Leeds?", "addition"),
+    ("How do I move money to my savings?", "How do I move money from my savings?", "direction"),
+    ("Is there a bus to your campus?", "Is there a bus from your campus?", "direction"),
+    ("Where is Anna from?", "Where is Anna?", "direction"),
+    ("Who is this letter from?", "Who is this letter for?", "direction"),
+    ("What are these pills for?", "What are these pills?", "direction"),
+    ("Can I rent a hall for 3 days?", "Can I rent a hall in 3 days?", "period"),
+    ("Is the road closed for a week?", "Is the road closed in a week?", "period"),
+    ("Will it arrive by Friday?", "Will it arrive on Friday?", "period"),
+    ("Can a foreigner own land in Peru?", "Can a foreigner land in Peru?", "addition"),
+    ("Is my phone charging?", "Is my phone charged?", "voice"),
+    ("Why is my account closing?", "Why is my account closed?", "voice"),
+    ("Does the gym allow dogs?", "Does the gym have dogs?", "addition"),
+    ("Do bees like hair?", "Do bees have hair?", "addition"),
+    ("Must I check out by 11?", "Must I check out at 11?", "period"),
+    ("How do I provide a reference?", "How do I get a reference?", "opposite"),
+    ("Where can I stay in Paris?", "Where can I go in Paris?", "opposite"),
+    ("How do I get dry?", "How do I stay dry?", "substitution"),
+    ("How do I report lost luggage?", "How do I report found luggage?", "opposite"),
 ]  # fmt: skip
 
 
@@ -194,3 +240,20 @@ def test_never_serves_what_asks_something_else(question, other, word, profile):
     assert verdict(other, question, profile).vetoes == found.vetoes
     if word is not None:
         assert found.vetoes == ((0, word),)
+
+
+@pytest.mark.parametrize(
+    ("question", "other"),
+    [
+        ("Turn on the fan", "Turn off the fan"),
+        ("How do I let the cat in?", "How do I let the cat out?"),
+        ("How do I opt in to emails?", "How do I opt out of emails?"),
+    ],
+)
+def test_loose_tells_on_from_off(question, other):
+    assert verdict(question, other, "loose").vetoes == ((0, "opposite"),)
+    assert verdict(other, question, "loose").vetoes == ((0, "opposite"),)
+
+
+def test_strict_takes_no_word_for_another():
+    assert verdict("Is Wi-Fi available?", "Is there Wi-Fi?", "strict").vetoes == ((0, "rewording"),)

@@ -73,13 +73,14 @@ def cached(
     )
     max_age = MAX_AGE if own is None else own
     stale = NEVER if node.cache is None else _stale(node.cache)
-    further = None
+    further, alone = None, None
     if node.cache is not None and node.cache.mode == "semantic":
         from portkey_local.compile.similar import similar  # its words and tables take a while
 
         further = similar(node.cache, node, path, below.values(), shelf)
+        alone = "no model" if further is None else None
     return CachedInputs(
-        Cached(router, tuple(below.values()), shelf, scope, max_age, stale, further)
+        Cached(router, tuple(below.values()), shelf, scope, max_age, stale, further, alone)
     )
 
 

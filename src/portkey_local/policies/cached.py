@@ -63,6 +63,7 @@ from portkey_local.policies.shelf import (
 )
 from portkey_local.policies.stale import NEVER, Stale, detached, outage
 from portkey_local.policies.taping import StreamTape
+from portkey_local.semantic.explained import CacheDecision
 
 if TYPE_CHECKING:
     from portkey_local.policies.similar import Similar
@@ -80,7 +81,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """Answer from the cache where it can, and keep what the inner route answers."""
+    """Answer from the cache where it can, and keep what the inner route answers.
+
+    `alone` says why there is no `similar`, where one was asked for.
+    """
 
     inner: Router
     targets: tuple[Target, ...]
@@ -89,6 +93,7 @@ class Cached:
     max_age: float = MAX_AGE
     stale: Stale = NEVER
     similar: Similar | None = None
+    alone: str | None = None
 
     def route(self, call: Call) -> Route[Outcome]:
         """Return a kept answer, or the inner outcome, which is then kept if it is good."""
@@ -192,7 +197,15 @@ class Cached:
         if self.similar is not None:
             return (yield from self.similar.route(self, call, asked, flight))
         call.report("cache.miss", self.sole)
-        return marked((yield from self.ask(call, asked, flight)), MISS, asked.key)
+        outcome = yield from self.ask(call, asked, flight)
+        if self.alone is not None and isinstance(outcome, Reply) and outcome.decision is None:
+            outcome = replace(outcome, decision=self.missed)
+        return marked(outcome, MISS, asked.key)
+
+    @property
+    def missed(self) -> CacheDecision:
+        """What a cache without a second tier decides when it has nothing."""
+        return CacheDecision(status=MISS, reason=self.alone)
 
     # --- from the cache
 

@@ -14,7 +14,7 @@ from typing import Any
 from portkey_local.effects import Route
 from portkey_local.model import DISABLED, Call
 from portkey_local.policies.cached import Cached
-from portkey_local.policies.shelf import HIT, MISS, REFRESH, STALE, Asked
+from portkey_local.policies.shelf import HIT, REFRESH, STALE, Asked
 from portkey_local.semantic.explained import CacheDecision
 
 __all__ = ["foretold"]
@@ -33,7 +33,7 @@ def foretold(router: Any, call: Call) -> Route[CacheDecision]:
     if exact is not None:
         return exact
     if cached.similar is None:
-        return CacheDecision(status=MISS)
+        return cached.missed
     return (yield from cached.similar.foretold(cached, call, asked))
 
 

@@ -248,14 +248,23 @@ class _Reader:
         elif word == "just" and self._said[self._at + 1 : self._at + 2] in _ONE:
             self._count("only")  # just the titles; but not in "I just want"
         elif word in grammar.EMPTY:
-            self._asking = self._asking and word not in ("and", "but")
+            self._take_empty(word)
         elif word in grammar.PERSONS:
-            self._close()
-            self._helped = False
-            reading.persons.append(grammar.PERSONS[word])
+            self._take_person(word)
         else:
             return self._take_asking(word)
         return True
+
+    def _take_empty(self, word: str) -> None:
+        if word == "own" and grammar.OWNERS.isdisjoint(self._said[self._at - 1 : self._at]):
+            self._count(word)  # to own a house; but not my own house
+        self._asking = self._asking and word not in ("and", "but")
+
+    def _take_person(self, word: str) -> None:
+        if word not in grammar.OWNERS or not self._chunk or self._chunk[1]:
+            self._close()  # but what goes to my account goes to the account
+        self._helped = False
+        self._reading.persons.append(grammar.PERSONS[word])
 
     def _take_asking(self, word: str) -> bool:
         reading = self._reading

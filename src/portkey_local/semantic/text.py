@@ -22,8 +22,11 @@ _FOLDED: Final = str.maketrans(
     {
         "‘": "'", "’": "'", "ʼ": "'", "`": "'", "“": '"', "”": '"', "«": '"', "»": '"',
         "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "−": "-", "\u00ad": None, "\u200b": None,
+        "×": "*", "÷": "/",
     }
 )  # fmt: skip
+_POWERS: Final = str.maketrans({sign: f"^{power}" for power, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")})
+"""Folded before Unicode makes 102 of ten squared."""
 
 _WORD: Final = re.compile(
     r"""
@@ -31,13 +34,17 @@ _WORD: Final = re.compile(
     | \d[\d,]*(?:[.:/]\d+)*(?:[a-z]+)?                 # a number, a time, a version, with its unit
     | [^\W\d_]+(?:'[^\W\d_]+)*'?(?:\+\+|\#(?!\w))?     # a word, C++, C#
     | [^\W]+                                           # an ID of letters, digits and underscores
-    | [$€£¥%+*/=<>^&|~\\]                              # a symbol that means something
+    | [$€£¥%+*/=<>^&|~\\\u20a0-\u20cf\u2190-\u22ff]     # a symbol that means something
     | (?<![\w)])-(?=\d)                                # a minus
     | [,;:.?!()\n]                                     # what parts phrases
     """,
     re.VERBOSE,
 )
 
+_SUM: Final = re.compile(r"(?:\d|\)|\b[a-z]) ?[+*/^] ?(?:\d|\(|[a-z]\b)|\d - \d", re.IGNORECASE)
+"""Where this is in a text, parentheses say what is reckoned first."""
+
+_FACTORIAL: Final = re.compile(r"(?<=\d)!(?=\s?[-+*/^=)?])")
 _CLOCK: Final = re.compile(r"(?<=\d)\s?([ap])\.?m\b\.?")
 _MONTHS: Final = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
@@ -79,7 +86,8 @@ _ENDINGS: Final = {"'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "'
 
 def normal(text: str) -> str:
     """Return a text in one form of Unicode, its quotes, dashes and spaces folded; case is kept."""
-    return " ".join(unicodedata.normalize("NFKC", text).translate(_FOLDED).split())
+    text = unicodedata.normalize("NFKC", text.translate(_POWERS))
+    return " ".join(text.translate(_FOLDED).split())
 
 
 def words(text: str) -> list[str]:
@@ -88,8 +96,9 @@ def words(text: str) -> list[str]:
     Punctuation is a `COMMA` or a `STOP`, whichever it is and however often.
     """
     found: list[str] = []
+    counted = "()" if "(" in text and _SUM.search(text) else ""
     for word in _WORD.findall(_dated(_lower(text))):
-        if word not in _PARTING:
+        if word not in _PARTING or word in counted:
             found.extend(_spelt(word))
         elif found and found[-1] not in (COMMA, STOP):
             found.append(_PARTING[word])
@@ -104,6 +113,7 @@ def _lower(text: str) -> str:
 
 def _dated(text: str) -> str:
     """Write a day and a time of day one way: "4th of March" as "march 4", "7 a.m." as "7am"."""
+    text = _FACTORIAL.sub(" factorial", text)
     text = _MONTH_FIRST.sub(r"\1 \2", _DAY_FIRST.sub(r"\2 \1", text))
     return _CLOCK.sub(r"\1m", text)
 

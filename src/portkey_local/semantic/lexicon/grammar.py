@@ -19,10 +19,12 @@ __all__ = [
     "LINGUISTIC",
     "MODALS",
     "NEGATIONS",
+    "OWNERS",
     "PARTICLES",
     "PERSONS",
     "PREPOSITIONS",
     "QUESTIONS",
+    "SAME_USE",
     "TENSES",
 ]
 
@@ -41,6 +43,9 @@ PERSONS: Final = _table(
     }
 )
 """Who is spoken of: two questions that differ here may still ask the same of anybody's account."""
+
+OWNERS: Final = vocabulary("my our your his her its their one's 's")
+"""What comes before a thing and says whose it is."""
 
 MODALS: Final = _table(
     {"can": "can could may might", "should": "should ought", "must": "must", "will": "will shall"}
@@ -112,12 +117,23 @@ GENERIC: Final = frozenset(
     map(
         stem,
         vocabulary(
-            "get have go stay offer provide available exist happen possible able allow know like "
-            "try look see find tell show help kind sort type away if usually"
+            "get have go stay offer provide available exist happen possible able know "
+            "look see find tell show kind sort type away if usually"
         ),
     )
 )
 """Verbs and nouns that say little beside the words around them; stems."""
+
+SAME_USE: Final = frozenset(
+    (one, other)
+    for group in (
+        "have get", "have offer provide available exist", "possible able", "kind sort type",
+        "find see look get", "tell show know find", "happen have",
+    )
+    for one in map(stem, group.split())
+    for other in map(stem, group.split())
+)  # fmt: skip
+"""Those of them that may stand for each other; one offers what the other gets."""
 
 LINGUISTIC: Final = frozenset(
     map(

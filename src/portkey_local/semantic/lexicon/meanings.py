@@ -202,6 +202,7 @@ _OPPOSITES: Final = """
     success/failure strength/weakness ally/enemy friend/enemy love/hate like/dislike agree/disagree
     appear/disappear visible/invisible able/unable qualified/unqualified eligible/ineligible
     fair/unfair lawful/unlawful known/unknown usual/unusual paid/unpaid do/undo renew/cancel
+    lose/find get/offer get/provide stay/go
     opt-in/opt-out primary/secondary senior/junior gross/net personal/business rural/urban
 """
 

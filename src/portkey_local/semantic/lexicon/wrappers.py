@@ -48,18 +48,25 @@ def _spelt(patterns: str) -> list[str]:
 
 
 _ASKED: Final = "(can|could|would|will) you (please|kindly|maybe|possibly|)"
-_NAMED: Final = "(there|all|everyone|everybody|team|guys|folks|again|friend|sir|madam|)"
+_GROUP: Final = "there|all|everyone|everybody|team|support|support team|guys|folks|again|friend"
+_NAMED: Final = f"({_GROUP}|sir|madam|sir or madam|)"
 
 OPENINGS: Final = _phrases(
     (each, "")
     for each in _spelt(f"""
         (hi|hello|hey|hiya|heya|greetings|dear) {_NAMED}
         good (morning|afternoon|evening|day) {_NAMED}
+        (morning|afternoon|evening) ({_GROUP}|,|.)
         (please|kindly|um|uh|er|erm|hmm|hm|ok|okay|so|oh|ah|yo|well ,|right ,|alright ,)
         (sorry|excuse me|pardon me|sorry to bother you|sorry to bother|apologies)
+        sorry to bother (you|) (,|) but
+        (i|) hope (you are well|you are doing well|all is well|you can help|you can help me)
+        (i am|i was|) hoping you (can|could) help (me|) (with this|)
+        (btw|by the way|out of interest|out of curiosity)
         (thanks|thank you|cheers) (in advance|)
         (a|just a|one|) (quick|small|simple|short|brief) (question|one|query)
         (a|one|my|) question
+        (silly|stupid|dumb|basic|random) question (, but|but|)
         (i am|i was|was|am|) (just|) (wondering|curious) (if|whether|about|)
         i wonder (if|whether|)
         (just|) (curious|checking) (if|whether|)
@@ -68,6 +75,7 @@ OPENINGS: Final = _phrases(
         {_ASKED} help me (to|)
         (can|could|may|might) i (just|) ask (you|) (something|a question|)
         i (would|should|) (like|love|want|need) to (know|ask|find out|understand) (if|whether|)
+        (can|could) (someone|anyone|somebody|anybody) (please|) tell me (if|whether|)
         (do|would|does anyone|does anybody|anyone|anybody) (you|) (happen to|) know (if|whether|)
         (any|do you have any) (idea|clue) (if|whether|)
         {_ASKED} (tell me|let me know|advise|advise me|inform me|clarify) (if|whether|)
@@ -83,19 +91,21 @@ OPENINGS: Final = _phrases(
 
 ENDINGS: Final = _phrases(
     (" ".join(reversed(each.split())), "")
-    for each in _spelt(
-        """
+    for each in _spelt(f"""
         (please|pls|thanks|thank you|thx|cheers|ta|kindly) (in advance|a lot|so much|very much|)
         (many|kind|best|) (thanks|regards)
         (if you (can|could|would|do not mind)|if possible)
         {_ASKED} (help|help me|tell me|advise|let me know|assist|assist me)
         (please|,|.) (help|help me|advise|let me know|tell me)
+        (,|.) (sorry|lol|tia|any help|any advice|anyone know|anybody know|much appreciated)
+        (,|.) have a (nice|good|great|lovely) (day|evening|weekend|one)
+        (any help|any advice|help) (is|would be|will be|) (much|greatly|really|) appreciated
+        any help would be great
         (any|do you have any) (idea|ideas|clue)
         or not
         i wonder
         thank you for your (help|time|assistance)
-    """.replace("(do you|) know", "do you know")
-    )
+    """)
 )
 
 _WAY: Final = "(way|ways|process|procedure|method|steps)"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from portkey_local.semantic.comparison import Comparison
-from portkey_local.semantic.vetoes import asking, order, wording
+from portkey_local.semantic.vetoes import asking, order, pointing, wording
 
 __all__ = ["ALWAYS", "BALANCED", "LONG", "LOOSE", "STRICT", "Veto", "first_of"]
 
@@ -29,10 +29,12 @@ LOOSE: Final[tuple[Veto, ...]] = (
     wording.quotation,
     wording.form,
     wording.name,
-    order.direction,
+    pointing.direction,
+    pointing.period,
     order.order,
     asking.question,
     asking.order,
+    asking.voice,
     wording.substitution,
 )
 

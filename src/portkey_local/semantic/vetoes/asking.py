@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 from portkey_local.semantic.comparison import Comparison
-from portkey_local.semantic.lexicon.grammar import FUNCTION, PERSONS
+from portkey_local.semantic.lexicon.grammar import FUNCTION, PERSONS, PREPOSITIONS
+from portkey_local.semantic.stemming import stem
 
-__all__ = ["manner", "modality", "order", "person", "question", "tense"]
+__all__ = ["manner", "modality", "order", "person", "question", "tense", "voice"]
 
 _SOFT: Final = frozenset(("what", "amount", "count", "want"))
 _ALIKE: Final = frozenset(
     (("how", "want"), ("want", "how"), ("how", "where"), ("where", "how"))
 )  # how, or where, I do it
+
+_ROLES: Final = {
+    "i": ("i", "subject"), "we": ("i", "subject"), "me": ("i", "object"), "us": ("i", "object"),
+    "he": ("he", "subject"), "him": ("he", "object"),
+    "they": ("they", "subject"), "them": ("they", "object"),
+}  # fmt: skip
 
 _IMPLIED: Final = {"why"}
 """What a complaint asks: my card is declined."""
@@ -59,7 +67,24 @@ def person(compared: Comparison) -> str | None:
     """One speaks of me and the other of you, or of him."""
     a, b = compared.a.persons, compared.b.persons
     differ = set(a) - set(b) and set(b) - set(a)
-    return "person" if differ or _swapped(a, b) or (len(a) == len(b) and a != b) else None
+    swapped = differ or _swapped(a, b) or (len(a) == len(b) and a != b)
+    return "person" if swapped or _other_role(compared) else None
+
+
+def _other_role(compared: Comparison) -> bool:
+    """Tell whether one speaks of what I do, and the other of what is done to me."""
+    a, b = _roles(compared.a.surface), _roles(compared.b.surface)
+    told_alike = compared.a.asks == compared.b.asks
+    return told_alike and any(a[who].isdisjoint(b[who]) for who in a.keys() & b.keys())
+
+
+def _roles(surface: list[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for before, word in pairwise(["", *surface]):
+        if word in _ROLES and before not in PREPOSITIONS:
+            who, role = _ROLES[word]
+            found.setdefault(who, set()).add(role)
+    return found
 
 
 def _swapped(a: list[str], b: list[str]) -> bool:
@@ -81,3 +106,22 @@ def tense(compared: Comparison) -> str | None:
         return None if a.tenses & b.tenses else "tense"
     did = (a.tenses and b.modals - a.modals) or (b.tenses and a.modals - b.modals)
     return "tense" if did and {"past"} in (a.tenses, b.tenses) else None
+
+
+def voice(compared: Comparison) -> str | None:
+    """One is charging, and the other is charged."""
+    a, b = _voices(compared.a.surface), _voices(compared.b.surface)
+    differ = any(a[verb].isdisjoint(b[verb]) for verb in a.keys() & b.keys())
+    return "voice" if differ else None
+
+
+def _voices(surface: list[str]) -> dict[str, set[str]]:
+    """Return the verbs somewhere after a form of "be", and whether they are done or suffered."""
+    found: dict[str, set[str]] = {}
+    being = False
+    for word in surface:
+        base = stem(word)
+        if being and base not in ("be", word) and not word.endswith("s"):
+            found.setdefault(base, set()).add("active" if word.endswith("ing") else "passive")
+        being = being or base == "be"
+    return found

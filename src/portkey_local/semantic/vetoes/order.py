@@ -1,4 +1,4 @@
-"""Vetoes on who does what to whom: the order of words, and what a preposition points at."""
+"""Vetoes on who does what to whom, where the order of the words says so."""
 
 from __future__ import annotations
 
@@ -10,67 +10,11 @@ from portkey_local.semantic.reading import Chunk, Reading
 from portkey_local.semantic.stemming import stem
 from portkey_local.semantic.vetoes.wording import FEW
 
-__all__ = ["direction", "moved", "order"]
-
-_OPPOSED: Final = frozenset(
-    pair
-    for one, other in (
-        ("to", "from"), ("into", "from"), ("onto", "from"), ("for", "from"), ("to", "by"),
-        ("for", "by"), ("from", "by"), ("toward", "from"), ("towards", "from"), ("with", "for"),
-        ("in", "to"), ("in", "from"), ("at", "from"),
-    )
-    for pair in ((one, other), (other, one))
-)  # fmt: skip
-
+__all__ = ["moved", "order"]
 
 _BELONGING: Final = frozenset(("in", "for", "of"))
 
 _PARTICIPLES: Final = vocabulary("broken chosen forgotten frozen hidden lost paid sold stolen worn")
-
-
-def direction(compared: Comparison) -> str | None:
-    """What one goes to, the other comes from."""
-    first, second = _pointed(compared.a, compared), _pointed(compared.b, compared)
-    for word in first.keys() & second.keys():
-        if not first[word] & second[word] and any(
-            (one, other) in _OPPOSED for one in first[word] for other in second[word]
-        ):
-            return "direction"
-    return "direction" if _instrument(compared) or _stranded(compared) else None
-
-
-def _stranded(compared: Comparison) -> bool:
-    """Tell whether one asks for whom somebody works, and the other who works for them."""
-    a, b = compared.a, compared.b
-    return "who" in a.asks & b.asks and any(
-        preposition in pointed
-        for mine, pointed in (
-            (a.stranded - b.stranded, {name for name, words in b.chunks if words}),
-            (b.stranded - a.stranded, {name for name, words in a.chunks if words}),
-        )
-        for preposition in mine
-    )
-
-
-def _instrument(compared: Comparison) -> bool:
-    """Tell whether one is done by what the other is done to."""
-    a, b = _pointed(compared.a, compared), _pointed(compared.b, compared)
-    bare_a, bare_b = _bare(compared.a, compared), _bare(compared.b, compared)
-    return any(
-        preposition in ("by", "with") and word in bare
-        for pointed, bare in ((a, bare_b - b.keys()), (b, bare_a - a.keys()))
-        for word, prepositions in pointed.items()
-        for preposition in prepositions
-    )
-
-
-def _bare(reading: Reading, compared: Comparison) -> set[str]:
-    return {
-        word
-        for preposition, words in reading.chunks
-        if preposition is None
-        for word in compared.shared(words, [])
-    }
 
 
 def moved(compared: Comparison) -> str | None:
@@ -225,12 +169,3 @@ def _joined(chunks: list[Chunk], names: set[str]) -> list[str]:
         place = len(flat) - belongs
         flat[place:place] = words
     return flat
-
-
-def _pointed(reading: Reading, compared: Comparison) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for preposition, words in reading.chunks:
-        if preposition is not None and words:
-            for word in compared.meant.get(words[0], words[:1]):
-                found.setdefault(word, set()).add(preposition)
-    return found

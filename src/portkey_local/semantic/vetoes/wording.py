@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from portkey_local.semantic.comparison import MANY, Comparison
-from portkey_local.semantic.lexicon.grammar import FUNCTION, GENERIC, LINGUISTIC
-from portkey_local.semantic.lexicon.meanings import opposed
+from portkey_local.semantic.lexicon.grammar import (
+    FUNCTION,
+    GENERIC,
+    LINGUISTIC,
+    PREPOSITIONS,
+    SAME_USE,
+)
+from portkey_local.semantic.lexicon.meanings import OPPOSITES, opposed
 from portkey_local.semantic.numerals import is_number
+from portkey_local.semantic.reading import Reading
 
 __all__ = [
     "FEW",
@@ -53,11 +60,20 @@ def negation(compared: Comparison) -> str | None:
 
 def opposite(compared: Comparison) -> str | None:
     """A word of one is the opposite of a word of the other."""
-    for first in compared.only_a:
-        for second in compared.only_b:
-            if opposed(first, second):
-                return "opposite"
-    return None
+    a, b = compared.only_a, compared.only_b
+    if any(opposed(first, second) for first in a for second in b):
+        return "opposite"
+    small_a, small_b = _small(compared.a, compared.b), _small(compared.b, compared.a)
+    return "opposite" if _faces(a, small_b) or _faces(b, small_a) else None
+
+
+def _small(reading: Reading, other: Reading) -> frozenset[str]:
+    """Return the prepositions that stand in the place of another word: turn it on, turn it off."""
+    return PREPOSITIONS.intersection(reading.surface).difference(other.surface)
+
+
+def _faces(words: list[str], prepositions: frozenset[str]) -> bool:
+    return any((word, preposition) in OPPOSITES for word in words for preposition in prepositions)
 
 
 def form(compared: Comparison) -> str | None:
@@ -88,7 +104,15 @@ def name(compared: Comparison) -> str | None:
 def substitution(compared: Comparison) -> str | None:
     """A few words stand in the place of others."""
     a, b = _telling(compared.only_a), _telling(compared.only_b)
-    return "substitution" if a and b and min(len(a), len(b)) <= FEW else None
+    if a or b:
+        return "substitution" if a and b and min(len(a), len(b)) <= FEW else None
+    return None if _used_alike(compared.only_a, compared.only_b) else "substitution"
+
+
+def _used_alike(a: list[str], b: list[str]) -> bool:
+    """Tell whether words that say little say the same, or one has none: to offer it, to have it."""
+    few, many = sorted((a, b), key=len)
+    return all(any((one, other) in SAME_USE for other in many) for one in few)
 
 
 def addition(compared: Comparison) -> str | None:
@@ -98,8 +122,8 @@ def addition(compared: Comparison) -> str | None:
 
 
 def rewording(compared: Comparison) -> str | None:
-    """Words that say something differ at all."""
-    return "rewording" if _telling(compared.only_a) or _telling(compared.only_b) else None
+    """Words differ at all."""
+    return "rewording" if compared.only_a or compared.only_b else None
 
 
 def _telling(words: list[str]) -> list[str]:
