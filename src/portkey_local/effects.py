@@ -104,11 +104,13 @@ class Run(_Asks[Any]):
 class Work(_Asks[Any]):
     """Call a function of ours that may take long, for so many seconds at most.
 
-    Answers its result, or `Raised`: after its time `Raised(TimeoutError())`.
+    Answers its result, or `Raised`: after its time `Raised(TimeoutError())`. What is `brief` takes
+    milliseconds, so that a thread which would only wait for it may do it itself.
     """
 
     function: Callable[[], Any]
     seconds: float
+    brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)

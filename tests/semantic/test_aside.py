@@ -30,6 +30,19 @@ def test_it_returns_what_the_work_returns_or_raises_what_it_raises(workers):
         aside(fail, 5, workers=workers)
 
 
+def test_what_is_brief_is_computed_by_who_waits_for_it_unless_another_does_so(workers):
+    here = threading.current_thread()
+    assert aside(threading.current_thread, 5, brief=True, workers=workers) is here
+    with pytest.raises(TimeoutError, match="its own"):
+        aside(fail, 5, brief=True, workers=workers)
+
+    def meanwhile() -> threading.Thread:
+        return aside(threading.current_thread, 5, brief=True, workers=workers)
+
+    assert aside(meanwhile, 5, brief=True, workers=workers).name == "portkey-semantic"
+    assert aside(threading.current_thread, 5, brief=True, workers=workers) is here
+
+
 @pytest.mark.anyio
 async def test_so_it_does_on_an_event_loop(workers):
     thread = await aside_async(threading.current_thread, 5, workers=workers)

@@ -30,10 +30,10 @@ class AgainstBruteForce(RuleBasedStateMachine):
     numbers = st.integers(0, 400)
     seeds = st.integers(0, 30)  # few, so that many vectors are the same
 
-    @initialize(half=st.sampled_from([10, 100_000]))
-    def begin(self, half: int) -> None:
-        self.index = FaissNeighbours(DIMENSIONS, half_precision_from=half)
-        self.tolerance = 2e-3 if half == 10 else 1e-5
+    @initialize(large=st.sampled_from([10, 100_000]))
+    def begin(self, large: int) -> None:
+        self.index = FaissNeighbours(DIMENSIONS, large=large)
+        self.tolerance = 2e-3 if large == 10 else 1e-5
         self.kept: dict[int, np.ndarray] = {}
 
     @rule(rows=st.lists(st.tuples(numbers, seeds), max_size=60))
@@ -139,17 +139,32 @@ def test_size_follows_what_is_kept():
     assert index.size < full / 5
 
 
-def test_half_precision_takes_half_the_room_and_changes_no_similarity_by_much():
-    whole, half = FaissNeighbours(384), FaissNeighbours(384, half_precision_from=500)
+def test_a_large_scope_takes_less_room_and_changes_no_similarity_by_much():
+    whole, large = FaissNeighbours(384), FaissNeighbours(384, large=500)
     for first in range(0, 1_000, 100):  # it changes over while it grows
         rows = [(number, unit(number, 384).tobytes()) for number in range(first, first + 100)]
         whole.add(rows)
-        half.add(rows)
-    assert half.size < 0.6 * whole.size
+        large.add(rows)
+    assert large.size < 0.9 * whole.size
     for seed in (3, 600, 5_000):
         query = unit(seed, 384).tobytes()
-        left, right = dict(whole.nearest(query, 5)), dict(half.nearest(query, 5))
+        left, right = dict(whole.nearest(query, 5)), dict(large.nearest(query, 5))
         assert left == pytest.approx(right, abs=1e-3)
+
+
+def test_a_large_scope_tells_near_from_nearest():
+    """Among many that are much alike, the short forms of vectors miss none of the nearest."""
+    middle = unit(1, 384)
+    crowd = [middle + 0.3 * unit(seed, 384) for seed in range(2, 600)]
+    vectors = [each / np.linalg.norm(each) for each in crowd]
+    index = FaissNeighbours(384, large=100)
+    index.add((number, vector.tobytes()) for number, vector in enumerate(vectors))
+    kept = dict(enumerate(vectors))
+    for number in (0, 17, 400):
+        found = index.nearest(vectors[number].tobytes(), 5)
+        assert [found[0][0], len(found)] == [number, 5]
+        expected = brute(kept, vectors[number], 5)
+        assert [similarity for _, similarity in found] == pytest.approx(expected, abs=1e-3)
 
 
 def test_threads_add_remove_and_search_at_once():

@@ -3,7 +3,9 @@
 Ground rules: they are few, for each keeps a core busy, and one core is left to the event loop: with
 as many threads as cores its turns come up to four times as late. They are never those that a
 program's other calls wait in. Whoever asks waits for so many seconds and no longer: what has not
-begun by then is never begun, and what comes later is dropped.
+begun by then is never begun, and what comes later is dropped. Only what is brief may be computed by
+a thread that would wait for it anyway, by as many at once as there are threads here: to wake
+another one, on another core, costs a tenth of an embedding.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ class WorkersState:
     def begin(self) -> None:
         """Begin with no thread and nothing to compute, as a forked process does."""
         self._lock = threading.Lock()
+        self.here = threading.BoundedSemaphore(self._most)  # who computes in a thread of his own
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
@@ -112,8 +115,23 @@ if hasattr(os, "register_at_fork"):
 atexit.register(_WORKERS.stop)
 
 
-def aside(work: Callable[[], T], seconds: float, *, workers: WorkersState = _WORKERS) -> T:
-    """Return what `work` returns, or raise what it raises; `Late` after so many seconds."""
+def aside(
+    work: Callable[[], T],
+    seconds: float,
+    *,
+    brief: bool = False,
+    workers: WorkersState = _WORKERS,
+) -> T:
+    """Return what `work` returns, or raise what it raises; `Late` after so many seconds.
+
+    What is `brief` is computed here and now, unless others are doing so.
+    """
+    here = workers.here
+    if brief and here.acquire(blocking=False):
+        try:
+            return work()
+        finally:
+            here.release()
     future = workers.submit(work)
     try:
         return future.result(seconds)

@@ -139,7 +139,7 @@ class SyncDriver:
 
     def _work(self, work: Work) -> Any:
         try:
-            return aside(work.function, work.seconds)
+            return aside(work.function, work.seconds, brief=work.brief)
         except Exception as error:  # noqa: BLE001 - the route decides what it means
             return Raised(error)
 

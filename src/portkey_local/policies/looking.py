@@ -114,7 +114,7 @@ class Look:
         patience = min(recall.warmth.patience(call.clock()), call.deadline - call.clock())
         if patience <= 0:
             return Unfit(RESTING)
-        recalled = yield from Work(partial(recall.recall, sought), patience)
+        recalled = yield from Work(partial(recall.recall, sought), patience, recall.brief(sought))
         if not isinstance(recalled, Raised):
             found: Recalled | Unfit = recalled
             return found

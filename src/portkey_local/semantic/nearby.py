@@ -73,6 +73,11 @@ class NearbyState:
         self._keep(scope, held)
         return found
 
+    def holds(self, scope: bytes) -> bool:
+        """Whether the questions of a scope are at hand, but for the newest."""
+        with self.lock:
+            return scope in self._scopes
+
     def rehearse(self, vector: bytes) -> None:
         """Load whatever a search needs, so that the first one takes no longer than the others."""
         neighbours = self._neighbours(len(vector) // 4)

@@ -161,6 +161,15 @@ class Recall:
         at_least, calibrated = self._at_least(sought)
         return _decided(sought, Recalled(vector, None, at_least, calibrated), near, tokens)
 
+    def brief(self, sought: Sought) -> bool:
+        """Whether a look takes milliseconds: by a model of ours that is loaded, in a scope at hand.
+
+        A caller's own model may wait for anything, and a scope may have to be read from a file.
+        """
+        if not (self.warmth.warm and isinstance(self.embedder, OnnxEmbedder)):
+            return False
+        return self.nearby.holds(self.scope(sought.scope))
+
     def _at_least(self, sought: Sought) -> tuple[float, bool]:
         """Return the similarity to ask for, and whether anybody knows what it means."""
         if sought.at_least is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from portkey_local.semantic.evidence import EvidenceState
 from portkey_local.semantic.forking import survive
@@ -14,8 +14,6 @@ if TYPE_CHECKING:  # what is heavy is loaded when a cache is semantic
     from portkey_local.semantic.recalling import Recall
 
 __all__ = ["RecallsState"]
-
-HALVED: Final = 4_096  # vectors of a scope from which reading them from memory takes a while
 
 
 class RecallsState:
@@ -77,4 +75,4 @@ class RecallsState:
 def _neighbours(dimensions: int) -> Neighbours:
     from portkey_local.semantic.index import FaissNeighbours
 
-    return FaissNeighbours(dimensions, half_precision_from=HALVED)
+    return FaissNeighbours(dimensions)
