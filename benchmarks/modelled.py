@@ -133,12 +133,12 @@ class Connection(asyncio.Protocol):
         head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
         head += b"transfer-encoding: chunked\r\n\r\n"
         self._transport.write(head + _chunk(first_event("answer")))
-        for after, content in following(fate, self._providers.targets[place]):
-            await _until(begin + after)
-            if isinstance(content, Exception):
+        for part in following(fate, self._providers.targets[place], begin):
+            await _until(part.at)
+            if isinstance(part.content, Exception):
                 self._transport.abort()
                 return
-            self._transport.write(_chunk(content or b""))
+            self._transport.write(_chunk(part.content or b""))
 
 
 async def _until(moment: float) -> None:

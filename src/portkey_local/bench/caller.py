@@ -187,8 +187,8 @@ class Caller:
     ) -> None:
         bought = self._last if ending is Ending.SUCCEEDED and cache not in HITS else 0.0
         recorder, number = self._recorder, self.number
-        recorder.times(number, self._ttft, self._simulation.now - self.begun)
-        recorder.money(number, self._cost, self._cost - bought)
+        total, cost = self._simulation.now - self.begun, self._cost
+        recorder.took(number, self._ttft, total, cost, cost - bought)
         recorder.ended(number, status, ending, target, self._attempts, cache)
         if wrong:
             recorder.wrong(number)

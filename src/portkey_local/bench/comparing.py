@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -88,7 +87,11 @@ def _place(span: Span) -> tuple[str, float, float]:
 def _result(name: str, config: Any, figures: Mapping[str, Any], run: Run) -> Result:
     calls, good = run.calls, run.calls.succeeded
     names = target_names(run)
-    endings = Counter(Ending(int(code)).name.lower() for code in calls.ending)
+    codes, counts = np.unique(calls.ending, return_counts=True)
+    endings = {
+        Ending(code).name.lower(): count
+        for code, count in zip(codes.tolist(), counts.tolist(), strict=True)
+    }
     return Result(
         name=name,
         config=config,

@@ -7,6 +7,7 @@ the same for every call, and so is what they say.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from portkey_local.model import EventReader, ServerEvent
@@ -21,6 +22,7 @@ LAST: Final = (
 )
 
 
+@lru_cache(maxsize=1024)
 def first_event(answer: str) -> bytes:
     """Return a stream's first event, with the text that tells one answer from others."""
     return (DELTA % answer).encode()

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from portkey_local.bench.records import Attempts, Breakers, Calls, Ending
+from portkey_local.bench.records import Attempts, Breakers, CacheUse, Calls, Ending
 
 __all__ = ["RecorderState"]
 
@@ -58,13 +58,12 @@ class RecorderState:
         """Write down that a circuit changed."""
         self._circuits.append((target, moment, phase))
 
-    def times(self, call: int, ttft: float, total: float) -> None:
-        """Write down how long a call took to its first token, and to its end."""
+    def took(self, call: int, ttft: float, total: float, cost: float, wasted: float) -> None:
+        """Write down how long a call took to its first token and to its end, what it cost, and what
+        of that bought nothing.
+        """
         self._ttft[call] = ttft
         self._total[call] = total
-
-    def money(self, call: int, cost: float, wasted: float) -> None:
-        """Write down what a call cost, and what of it bought nothing."""
         self._paid[call] = cost
         self._wasted[call] = wasted
 
@@ -73,10 +72,16 @@ class RecorderState:
         self._paid[call] += cost
         self._codes[ATTEMPTS][call] += 1
 
-    def ended(self, call: int, *codes: int) -> None:
+    def ended(
+        self, call: int, status: int, ending: Ending, target: int, attempts: int, cache: CacheUse
+    ) -> None:
         """Write down how a call ended: its `CODES`, in their order."""
-        for column, code in zip(self._codes, codes, strict=True):
-            column[call] = code
+        statuses, endings, targets, tries, caches = self._codes
+        statuses[call] = status
+        endings[call] = ending
+        targets[call] = target
+        tries[call] = attempts
+        caches[call] = cache
 
     def wrong(self, call: int) -> None:
         """Write down that a cache gave a call another question's answer."""

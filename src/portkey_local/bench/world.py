@@ -7,7 +7,7 @@ nobody waited for the rest; an error, and an answer that never began, costs noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from portkey_local.bench.caller import Caller, CallersDraws
@@ -53,17 +53,16 @@ class BenchWorld:
                 patience,
             )
         )
-        streamed = call.request.stream and fate.end <= BEGUN
+        begun = fate.end <= BEGUN
+        streamed = begun and call.request.stream
         seconds = fate.first if streamed else fate.first + fate.rest + fate.stall
-        ending, status = _ending(fate, streamed=streamed)
         if seconds > patience:
             hung_up = (Ending.TIMEOUT, 408) if left <= stays else (Ending.ABANDONED, 0)
             cost = _partial(site, fate, caller, patience)
             self._note(caller, site, now, now + patience, *hung_up, cost)
             return seconds, notes.timed_out(target, left)
-        cost = 0.0
-        if fate.end <= BEGUN:
-            cost = site.paid.cost(caller.prompt_tokens, fate.tokens)
+        cost = site.paid.cost(caller.prompt_tokens, fate.tokens) if begun else 0.0
+        ending, status = (SUCCEEDED, fate.status) if streamed else _ending(fate)
         self._note(caller, site, now, now + seconds, ending, status, cost)
         if streamed:
             caller.streams(now + fate.first, fate.rest + fate.stall, fate.tokens)
@@ -86,9 +85,9 @@ class BenchWorld:
         caller.billed(row, site, cost)
 
 
-def _ending(fate: Fate, *, streamed: bool) -> tuple[Ending, int]:
-    """Return how an attempt ends as the router sees it, and its status."""
-    if fate.end is WHOLE or streamed or fate.end is End.STALLED:
+def _ending(fate: Fate) -> tuple[Ending, int]:
+    """Return how an attempt that is not streamed ends as the router sees it, and its status."""
+    if fate.end is WHOLE or fate.end is End.STALLED:
         return SUCCEEDED, fate.status
     return (Ending.STATUS, fate.status) if fate.end is End.STATUS else (Ending.NETWORK, 0)
 
@@ -137,24 +136,21 @@ def _stream(call: Call, target: Target, fate: Fate, caller: Caller, now: float) 
     """Return an answer whose first token has come, and whose other tokens come in time."""
     reader = reader_of(caller.answer)
     events = reader.feed(first_event(caller.answer))
-    begin = now + fate.first
-    parts = [Part(begin + after, content) for after, content in following(fate, target)]
+    parts = following(fate, target, now + fate.first)
     head = Answer(fate.status, EVENTS)
     return opened(call, target, reader, events, VirtualResponse(head, parts, call.clock))
 
 
-def following(fate: Fate, target: Target) -> Iterator[tuple[float, bytes | WireError | None]]:
-    """Walk what follows a stream's first event, and how many seconds after it: bytes, then its end.
+def following(fate: Fate, target: Target, begin: float = 0.0) -> list[Part]:
+    """Return what follows a stream's first event, which came at `begin`: bytes, then its end.
 
     Tokens come steadily: so many pieces as keep a slow stream alive, and no more.
     """
+    end = begin + (fate.rest + fate.stall)
+    parts = [Part(end, BROKEN)] if fate.end is End.TRUNCATED else [Part(end, LAST), Part(end, None)]
     pieces = int(fate.rest * PIECES_PER_LIMIT / target.idle_timeout) if fate.rest else 0
-    pieces = min(pieces, max(0, fate.tokens - 2))
-    for number in range(pieces):
-        yield fate.rest * (number + 1) / (pieces + 1), MORE
-    end = fate.rest + fate.stall
-    if fate.end is End.TRUNCATED:
-        yield end, BROKEN
-    else:
-        yield end, LAST
-        yield end, None
+    pieces = min(pieces, fate.tokens - 2)  # those between the first and the last
+    if pieces <= 0:
+        return parts
+    steps = (fate.rest * (number + 1) / (pieces + 1) for number in range(pieces))
+    return [*(Part(begin + step, MORE) for step in steps), *parts]

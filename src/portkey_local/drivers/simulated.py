@@ -244,8 +244,7 @@ class Simulation:
         seconds, outcome = self._world.answer(target, call, self.now, call.rng)
         if seconds > left:
             seconds, outcome = left, notes.timed_out(target, left)
-        sent = call, target, outcome, seconds, resume
-        self._at(self.now + seconds, _answered, sent)
+        self._at(self.now + seconds, _answered, (call, target, outcome, seconds, resume))
 
 
 def _answered(

@@ -22,7 +22,7 @@ from portkey_local.wire.contract import WireError, WireTimeout
 __all__ = ["Awaited", "Part", "Performed", "Until", "VirtualResponse", "opened", "performed"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would take longer to make
 class Until:
     """Wait for a moment of virtual time."""
 
@@ -79,16 +79,17 @@ class VirtualResponse:
     async def chunk(self, deadline: float) -> bytes | None:
         """Return the next bytes, or None at the end; raise as a wire does."""
         part = self._parts[0]
-        if part.at > deadline:
+        at, content = part.at, part.content
+        if at > deadline:
             await _awaited(Until(deadline))
             raise WireTimeout("nothing came in time")
-        if part.at > self._clock():
-            await _awaited(Until(part.at))
+        if at > self._clock():
+            await _awaited(Until(at))
         if len(self._parts) > 1:
             self._parts.popleft()
-        if isinstance(part.content, WireError):
-            raise part.content
-        return part.content
+        if isinstance(content, WireError):
+            raise content
+        return content
 
     async def close(self) -> None:
         """Tell whoever wants to know, once."""

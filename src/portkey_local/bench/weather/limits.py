@@ -11,7 +11,7 @@ __all__ = ["BucketState", "ServersState"]
 class BucketState:
     """A token bucket: it fills at `per_minute`, holds `capacity`, and begins full."""
 
-    __slots__ = ("_at", "_held", "capacity", "per_minute")
+    __slots__ = ("_at", "_held", "_rate", "_room", "_scale", "capacity", "per_minute")
 
     def __init__(self, per_minute: float, burst_seconds: float) -> None:
         """Hold what comes in so many seconds, and one request's worth at least."""
@@ -19,6 +19,11 @@ class BucketState:
         self.capacity = max(1.0, per_minute * burst_seconds / 60)
         self._held = self.capacity
         self._at = 0.0
+        self._rescale(1.0)
+
+    def _rescale(self, scale: float) -> None:
+        self._scale = scale
+        self._rate, self._room = self.per_minute * scale / 60, max(1.0, self.capacity * scale)
 
     def missing(self, amount: float, now: float, scale: float = 1.0) -> float:
         """Return the seconds until the bucket has `amount`; 0 where it has it now.
@@ -26,10 +31,14 @@ class BucketState:
         `scale` is what the limit is worth in the regime of the moment. More than the bucket can
         ever hold is asked for as if it were all that it holds.
         """
-        rate, capacity = self.per_minute * scale / 60, max(1.0, self.capacity * scale)
-        self._held = min(capacity, self._held + (now - self._at) * rate)
+        if scale != self._scale:
+            self._rescale(scale)
+        held = min(self._room, self._held + (now - self._at) * self._rate)
+        self._held = held
         self._at = now
-        return max(0.0, (min(amount, capacity) - self._held) / rate)
+        if amount <= held:
+            return 0.0
+        return max(0.0, (min(amount, self._room) - held) / self._rate)
 
     def take(self, amount: float) -> None:
         """Take what is there; `missing` has been asked at this very moment."""

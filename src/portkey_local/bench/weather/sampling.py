@@ -42,14 +42,15 @@ def _mix(parts: tuple[Lognormal, ...]) -> Sampler:
     """Return a mix of lognormals; one draw picks the part, and then the value within it."""
     total = sum(part.weight for part in parts)
     rows = [(part.weight / total, part.median, part.sigma) for part in parts]
-    last = len(rows) - 1
+    *others, (remaining, median_of_last, sigma_of_last) = rows
+    exp = math.exp
 
     def sample(key: int, position: int) -> float:
         rest = uniform(key, position)
-        for place, (share, median, sigma) in enumerate(rows):
-            if rest < share or place == last:
-                return median * math.exp(sigma * normal(rest / share))
+        for share, median, sigma in others:
+            if rest < share:
+                return median * exp(sigma * normal(rest / share))
             rest -= share
-        raise AssertionError
+        return median_of_last * exp(sigma_of_last * normal(rest / remaining))
 
     return sample
