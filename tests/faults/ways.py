@@ -83,7 +83,7 @@ class Client:
             case _:
                 await asyncio.sleep(seconds)
 
-    async def until(self, holds: Callable[[], bool], limit: float = 1.0) -> bool:
+    async def until(self, holds: Callable[[], bool], limit: float = 5.0) -> bool:
         """Wait for a condition; False if it never holds."""
         end = time.monotonic() + limit
         while not holds():
