@@ -546,7 +546,7 @@ def test_a_thousand_concurrent_identical_calls_are_one(world, anyio_backend, pla
 
 def test_an_answer_that_its_limit_cut_short_is_shared_and_not_kept(world):
     def script(_: Received) -> Step:
-        time.sleep(0.1)
+        time.sleep(0.5)
         return BAD["half of it"]
 
     world.reset(script)
@@ -635,7 +635,16 @@ def test_embeddings_in_flight_are_shared(world, anyio_backend):
 
 
 def test_a_leader_that_is_cancelled_takes_nobody_down(world, anyio_backend):
-    world.reset(slow(0.3))
+    counting, asked, released = Counting(), threading.Event(), threading.Event()
+
+    def script(received: Received) -> Step:
+        step = counting(received)
+        if not asked.is_set():
+            asked.set()
+            released.wait(30)
+        return step
+
+    world.reset(script)
 
     async def main() -> list[str]:
         told: list[str] = []
@@ -652,11 +661,12 @@ def test_a_leader_that_is_cancelled_takes_nobody_down(world, anyio_backend):
             async with anyio.create_task_group() as group:
                 scope = anyio.CancelScope()
                 group.start_soon(leader, scope)
-                await anyio.sleep(0.05)
+                await anyio.to_thread.run_sync(asked.wait, 30)
                 for _ in range(10):
                     group.start_soon(follower)
                 await anyio.sleep(0.05)
                 scope.cancel()
+        released.set()
         return told
 
     assert anyio.run(main, backend=anyio_backend) == ["answer 2 of a"] * 10
