@@ -53,9 +53,8 @@ class Request:
     bytes of any other body (multipart, raw).
     `path` starts below the API root (`/chat/completions`); `query` has no question mark.
     `headers` go along to any provider, `withheld` only to a target that forwards them by name.
-    `json_expected` is true where the answer must be JSON, `piecemeal` where the caller reads one
-    that is no JSON as it arrives. `own` is what a target "self" sends: the message of a caller's
-    own client.
+    `json_expected` is true where the answer must be JSON, `piecemeal` where the caller reads any
+    other as it arrives. `own` is what a target "self" sends: a message of the caller's client.
     """
 
     method: str

@@ -25,16 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from portkey_local.caches import entries, forms
 from portkey_local.caches.about import about
-from portkey_local.effects import (
-    Beside,
-    Lookup,
-    Raised,
-    Record,
-    Replay,
-    Route,
-    Router,
-    Store,
-)
+from portkey_local.effects import Beside, Lookup, Raised, Record, Replay, Route, Router, Store
 from portkey_local.flights import Flight
 from portkey_local.model import (
     Answer,
